@@ -1,0 +1,29 @@
+# What must be installed.  PACKAGES is all that building, testing and weaving need, on Debian 12;
+# EXTRAS is needed by `make oracle`, `make speed` and `make experiments` alone, which install it;
+# CITOOLS serves .ci/run, and those tests that skip themselves where gdb or gcovr is missing.
+
+PACKAGES = make gcc libc6-dev pkg-config libcriterion-dev libjansson-dev \
+    noweb gawk universal-ctags pandoc graphviz gnuplot-nox poppler-utils epubcheck \
+    texlive-luatex texlive-latex-recommended texlive-latex-extra texlive-pictures \
+    texlive-fonts-recommended lmodern fonts-texgyre fonts-texgyre-math fonts-jetbrains-mono
+EXTRAS   = python3-torch python3-numpy libopenblas0-openmp
+CITOOLS  = git clang gdb gcovr
+
+# Every goal but these few sets itself up: build/roots.mk, which they all read, asks for `deps`.
+# (all, install: the committed tangle and a C compiler suffice. make -n installs nothing.)
+ALONE = all library programs install clean help deps
+ifneq ($(filter-out $(ALONE),$(GOALS)),)
+ifeq ($(findstring n,$(firstword -$(MAKEFLAGS))),)
+SETUP = deps
+endif
+endif
+
+deps:                                   ## install the Debian packages and fetch the data sets (if missing)
+	@book/press/deps $(PACKAGES)
+	@data/fetch
+
+extras: deps
+	@book/press/deps $(EXTRAS)
+citools:
+	@book/press/deps $(CITOOLS)
+.PHONY: deps extras citools

@@ -1,0 +1,65 @@
+# make check, make exercise.  A test of chapter N (tests/NN_name.c) is linked with the modules of
+# chapters 1 to N alone. From the first chapter on whose code knows DL_DOUBLE, each test is also
+# built with it, as NN_name-double. tests/run runs them all and counts.
+
+ifneq ($(CH),)
+override CH := $(if $(filter 1 2 3 4 5 6 7 8 9,$(CH)),0$(CH),$(CH))
+ifneq ($(filter check draft,$(GOALS)),)
+ifdef CHAPTERS
+ifeq ($(filter $(CH),$(CHAPTERS)),)
+$(error There is no chapter $(CH); there are: $(CHAPTERS))
+endif
+endif
+endif
+endif
+
+chapter = $(firstword $(subst -, ,$(subst _, ,$(notdir $1))))
+upto    = $(call objects,$(UPTO_$(call chapter,$1)))
+TESTC   = $(COMPILE) -I$(SRC) -Itests -Itests/oracle -DBUILD='"$(B)"' -MMD -MP -MF $@.d -MT $@
+TESTLIB = -lcriterion -ljansson -pthread -lm
+
+TESTS   = $(patsubst tests/%.c,$(B)/tests/%,$(sort $(wildcard tests/$(or $(CH),[0-9][0-9])_*.c)))
+DOUBLE  = $(foreach t,$(TESTS),$(if $(filter $(call chapter,$t),$(DOUBLES)),$t-double))
+
+$(B)/tests/%-double: tests/%.c $(B)/flags $$(subst /obj/,/obj/double/,$$(call upto,$$*))
+	@mkdir -p $(@D)
+	$(call say,cc $@) $(TESTC) -DDL_DOUBLE -o $@ $(filter %.c %.o,$^) $(TESTLIB)
+$(B)/tests/%: tests/%.c $(B)/flags $$(call upto,$$*)
+	@mkdir -p $(@D)
+	$(call say,cc $@) $(TESTC) -o $@ $(filter %.c %.o,$^) $(TESTLIB)
+
+# An exercise's test must pass with the book's solution, and fail with empty functions. These are
+# made from the test's prototypes: lines that begin with `extern`.
+LABELS  = $(patsubst tests/exercises/%.c,%,$(sort $(wildcard tests/exercises/$(or $(CH),[0-9][0-9])-*.c)))
+$(B)/exercises/%-empty.c: tests/exercises/%.c book/press/stub.awk
+	@mkdir -p $(@D)
+	@awk -f book/press/stub.awk $< > $@
+$(B)/exercises/%-empty: $(B)/exercises/%-empty.c tests/exercises/%.c $(B)/flags $$(call upto,$$*)
+	$(call say,cc $@) $(TESTC) -Wno-unused-parameter -o $@ $(filter %.c %.o,$^) $(TESTLIB)
+$(B)/exercises/%-solved: build/exercises/%.c tests/exercises/%.c $(B)/flags $$(call upto,$$*)
+	@mkdir -p $(@D)
+	$(call say,cc $@) $(TESTC) -o $@ $(filter %.c %.o,$^) $(TESTLIB)
+$(B)/exercises/%-mine: tests/exercises/%.c $(B)/flags $$(call upto,$$*) FORCE
+	@mkdir -p $(@D)
+	$(call say,cc $@) $(TESTC) -Wno-error -o $@ $(FILE) $(filter %.c %.o,$^) $(TESTLIB)
+
+UNSOLVED = $(filter-out $(EXERCISES:exercises/%.c=%),$(LABELS))
+UNTESTED = $(filter-out $(LABELS),$(if $(CH),$(filter $(CH)-%,$(EXERCISES:exercises/%.c=%)),$(EXERCISES:exercises/%.c=%)))
+
+check: programs $(TESTS) $(DOUBLE) $(LABELS:%=$(B)/exercises/%-solved) $(LABELS:%=$(B)/exercises/%-empty) ## run the tests: all, or those of one chapter with CH=02
+	@$(if $(UNSOLVED),echo "No chapter has a solution for $(UNSOLVED:%=tests/exercises/%.c)" >&2; exit 1)
+	@$(if $(UNTESTED),echo "No test for $(UNTESTED:%=<<exercises/%.c>>) in tests/exercises/" >&2; exit 1)
+	@B=$(B) CC='$(CC)' tests/run $(TESTS) $(DOUBLE) $(LABELS:%=$(B)/exercises/%-solved) \
+	    $(LABELS:%=!$(B)/exercises/%-empty) $(if $(CH)$(SAN)$(LINES),,$(sort $(wildcard tests/*/run)))
+
+ifneq ($(filter exercise,$(GOALS)),)
+ifeq ($(wildcard tests/exercises/$(or $(EX),none).c),)
+$(error There is no programming exercise EX=$(EX); there are: $(LABELS))
+endif
+ifeq ($(wildcard $(or $(FILE),none)),)
+$(error Give the file with your solution: make exercise EX=$(EX) FILE=mine.c$(if $(FILE), ($(FILE) is not there)))
+endif
+endif
+exercise: $(B)/exercises/$(EX)-mine     ## test your solution: EX=02-adjoint FILE=mine.c
+	@tests/run $<
+.PHONY: check exercise

@@ -82,7 +82,7 @@ $(PROGRAMS:%=$(B)/%): $(B)/%: $(B)/obj/%.o $(STATIC)
 install: all                            ## headers, libraries and dlfs.pc below $(DESTDIR)$(PREFIX)
 	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/dlfs
 	install -m 644 $(filter-out %/dlfs.h,$(HEADERS)) $(DESTDIR)$(PREFIX)/include/dlfs
-	sed 's|#include "\(.*\)"|#include <dlfs/\1>|' $(SRC)/dlfs.h > $(DESTDIR)$(PREFIX)/include/dlfs.h
+	sed 's|#include "\(.*\)"|#include "dlfs/\1"|' $(SRC)/dlfs.h > $(DESTDIR)$(PREFIX)/include/dlfs.h
 	install -m 644 $(STATIC) $(SHARED) $(DESTDIR)$(PREFIX)/lib
 	ln -sf libdlfs.so.0.1 $(DESTDIR)$(PREFIX)/lib/libdlfs.so.0
 	ln -sf libdlfs.so.0 $(DESTDIR)$(PREFIX)/lib/libdlfs.so

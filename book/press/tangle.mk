@@ -8,7 +8,7 @@ include build/roots.mk
 endif
 else
 ROOTS    := $(notdir $(wildcard tangled/*.*))
-PROGRAMS := $(basename $(notdir $(shell grep -lE '^(int +)?main *\(' tangled/*.c)))
+PROGRAMS := $(basename $(notdir $(shell grep -lE '^(int +)?main\b' tangled/*.c)))
 MODULES  := $(filter-out $(PROGRAMS),$(basename $(filter %.c,$(ROOTS))))
 endif
 

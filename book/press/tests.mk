@@ -46,11 +46,17 @@ $(B)/exercises/%-mine: tests/exercises/%.c $(B)/flags $$(call upto,$$*) FORCE
 UNSOLVED = $(filter-out $(EXERCISES:exercises/%.c=%),$(LABELS))
 UNTESTED = $(filter-out $(LABELS),$(if $(CH),$(filter $(CH)-%,$(EXERCISES:exercises/%.c=%)),$(EXERCISES:exercises/%.c=%)))
 
-check: programs $(TESTS) $(DOUBLE) $(LABELS:%=$(B)/exercises/%-solved) $(LABELS:%=$(B)/exercises/%-empty) ## run the tests: all, or those of one chapter with CH=02
+BINARIES = $(TESTS) $(DOUBLE) $(LABELS:%=$(B)/exercises/%-solved)
+EMPTIES  = $(LABELS:%=$(B)/exercises/%-empty)
+SCRIPTS  = $(if $(CH)$(SAN)$(LINES),,$(sort $(wildcard tests/*/run)))
+RUN      = B=$(B) CC='$(CC)' tests/run $(BINARIES) $(EMPTIES:%=!%)
+
+check: programs $(BINARIES) $(EMPTIES)  ## run the tests: all, or those of one chapter with CH=02
 	@$(if $(UNSOLVED),echo "No chapter has a solution for $(UNSOLVED:%=tests/exercises/%.c)" >&2; exit 1)
 	@$(if $(UNTESTED),echo "No test for $(UNTESTED:%=<<exercises/%.c>>) in tests/exercises/" >&2; exit 1)
-	@B=$(B) CC='$(CC)' tests/run $(TESTS) $(DOUBLE) $(LABELS:%=$(B)/exercises/%-solved) \
-	    $(LABELS:%=!$(B)/exercises/%-empty) $(if $(CH)$(SAN)$(LINES),,$(sort $(wildcard tests/*/run)))
+	@$(RUN) $(SCRIPTS)
+check-units: programs $(BINARIES) $(EMPTIES)
+	@$(RUN)
 
 ifneq ($(filter exercise,$(GOALS)),)
 ifeq ($(wildcard tests/exercises/$(or $(EX),none).c),)
@@ -62,4 +68,4 @@ endif
 endif
 exercise: $(B)/exercises/$(EX)-mine     ## test your solution: EX=02-adjoint FILE=mine.c
 	@tests/run $<
-.PHONY: check exercise
+.PHONY: check check-units exercise

@@ -29,12 +29,15 @@ function is_file(name) { return name ~ /^[A-Za-z0-9_.\/-]+\.[A-Za-z0-9]+$/ || na
     line++
 }
 
+# Names that look alike have the same fold.
+function fold(name) { name = tolower(name); gsub(/[ \t]+/, " ", name); return name }
+
 function define(name,   key) {
     if (!(name in defined)) {
         defined[name] = here()
         names[++nnames] = name
-        key = tolower(name); gsub(/[ \t]+/, " ", key)
-        if (key in spelt) complain(here(), "<<" name ">> and <<" spelt[key] ">> (" defined[spelt[key]] ") differ only in case or space")
+        key = fold(name)
+        if (key in spelt) complain(here(), "chunks <<" name ">> and <<" spelt[key] ">> (" defined[spelt[key]] ") differ only in case or space")
         else spelt[key] = name
         home[name] = chapter
     } else if (home[name] != chapter && name != "dlfs.h")
@@ -52,19 +55,21 @@ function mention(name) { if (!((name, chapter) in mentioned_at)) mentioned_at[na
 function look_up(at, verb,   key, part) {
     for (key in at) {
         split(key, part, SUBSEP)
-        if (!(part[1] in defined)) complain(at[key], "chunk <<" part[1] ">> is " verb " but not defined")
+        if (!(part[1] in defined) && fold(part[1]) in spelt)
+            complain(at[key], "chunk <<" part[1] ">> is " verb ", but differs in case or space from <<" spelt[fold(part[1])] ">> (" defined[spelt[fold(part[1])]] ")")
+        else if (!(part[1] in defined)) complain(at[key], "chunk <<" part[1] ">> is " verb " but not defined")
         else if (verb == "used" && is_file(part[1])) complain(at[key], "<<" part[1] ">> names a file, so no chunk can use it")
         else if (verb == "used" && home[part[1]] != part[2]) complain(at[key], "chunk <<" part[1] ">> is used but defined in another chapter (" defined[part[1]] ")")
     }
 }
 
-# Does the chunk, or one that it uses, define main?
-function defines_main(name,   i) {
+# Does the chunk, or one that it uses, define main? Notes all of them as reached.
+function defines_main(name,   i, found) {
     if (name in visited) return 0
-    visited[name] = 1
-    if (name in has_main) return 1
-    for (i = 1; i <= nuses[name]; i++) if (defines_main(uses[name, i])) return 1
-    return 0
+    visited[name] = reached[name] = 1
+    found = name in has_main
+    for (i = 1; i <= nuses[name]; i++) if (defines_main(uses[name, i])) found = 1
+    return found
 }
 
 END {
@@ -74,16 +79,19 @@ END {
         name = names[i]
         if (name in used) continue
         if (!is_file(name)) { complain(defined[name], "chunk <<" name ">> is never used"); continue }
+        for (v in visited) delete visited[v]
+        is_program = defines_main(name)
         if (name ~ /^exercises\//) { print "build/" name ":" homes[name]; exercises = exercises " " name; continue }
         if (name ~ /\//) { complain(defined[name], "<<" name ">>: no directory but exercises/ may stand before a file's name"); continue }
         print "build/tangle/" name " build/lined/" name ":" homes[name]
         roots = roots " " name
         if (name !~ /\.c$/) continue
         stem = substr(name, 1, length(name) - 2)
-        for (v in visited) delete visited[v]
-        if (defines_main(name)) programs = programs " " stem
+        if (is_program) programs = programs " " stem
         else { modules = modules " " stem; own[home[name]] = own[home[name]] " " stem }
     }
+    for (i = 1; i <= nnames && !bad; i++)
+        if (!(names[i] in reached)) complain(defined[names[i]], "chunk <<" names[i] ">> is part of no file (chunks use each other in a circle)")
     print "ROOTS :=" roots
     print "MODULES :=" modules
     print "PROGRAMS :=" programs

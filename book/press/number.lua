@@ -118,8 +118,10 @@ local function figure(para)
   return numbered('figure', id, number, {pandoc.Para {image}})
 end
 
+-- The "false" says: do not go on into what was just made.
 local function para(p)
-  return figure(p) or equations(p)
+  local made = figure(p) or equations(p)
+  if made then return made, false end
 end
 
 -- The label {#tbl:x} stands at the end of the caption.
@@ -133,14 +135,14 @@ local function take_label(caption)
 end
 
 local function numbered_table(t)
-  if #t.caption.long == 0 then return nil end
+  if #t.caption.long == 0 then return t, false end
   local caption = pandoc.utils.blocks_to_inlines(t.caption.long)
   local id = take_label(caption) or t.attr.identifier
   local number = next_number 'tbl'
   define(id, 'Table', number)
   t.caption.long = {pandoc.Plain(caption)}
   t.attr = pandoc.Attr()
-  return numbered('table', id, number, {t})
+  return numbered('table', id, number, {t}), false
 end
 
 -- Theorems and exercises get a heading, from their attributes.
@@ -223,11 +225,8 @@ function Pandoc(doc)
   draft = doc.meta.draft ~= nil
   bibliography = read_bibliography(doc.meta.bibliography
     and pandoc.utils.stringify(doc.meta.bibliography))
-  local number_it = {traverse = 'topdown', Header = header, Para = para, Table = numbered_table,
+  doc = doc:walk {traverse = 'topdown', Header = header, Para = para, Table = numbered_table,
     Div = numbered_div}
-  -- a table or figure must not be met again inside the Div that it was put into
-  number_it.Table = function(t) return numbered_table(t), false end
-  doc = doc:walk(number_it)
   doc = doc:walk {Cite = cite}
   return report.carry(doc)
 end

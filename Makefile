@@ -57,7 +57,7 @@ $(B)/obj/%.o: $(SRC)/%.c $(B)/flags | $(HEADERS)
 
 $(B)/obj/double/%.o: $(SRC)/%.c $(B)/flags | $(HEADERS)
 	@mkdir -p $(@D)
-	$(call say,cc $@) $(COMPILE) $(LIBCODE) -DDL_DOUBLE -MMD -MP -c -o $@ $<
+	$(call say,cc $@) $(COMPILE) $(LIBCODE) -DDL_DOUBLE -DSIMD=plain -MMD -MP -c -o $@ $<
 
 # simd_NAME.c becomes simd_NAME.avx2.o and so on: one object for each instruction set.
 SETS    = plain $(if $(filter x86_64,$(shell uname -m)),avx2 avx512)

@@ -4,7 +4,7 @@
 # where gdb or gcovr is missing.
 
 PACKAGES = make gcc libc6-dev pkg-config libcriterion-dev libjansson-dev \
-    noweb gawk universal-ctags pandoc graphviz gnuplot-nox poppler-utils python3 \
+    noweb gawk universal-ctags pandoc graphviz gnuplot-nox poppler-utils python3 librsvg2-bin woff2 \
     texlive-luatex texlive-latex-recommended texlive-latex-extra texlive-pictures \
     texlive-fonts-recommended lmodern fonts-texgyre fonts-texgyre-math fonts-jetbrains-mono
 EXTRAS   = python3-torch python3-numpy libopenblas0-openmp

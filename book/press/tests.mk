@@ -4,24 +4,21 @@
 
 ifneq ($(CH),)
 override CH := $(if $(filter 1 2 3 4 5 6 7 8 9,$(CH)),0$(CH),$(CH))
-ifneq ($(filter check draft,$(GOALS)),)
-ifdef CHAPTERS
-ifeq ($(filter $(CH),$(CHAPTERS)),)
-$(error There is no chapter $(CH); there are: $(CHAPTERS))
-endif
-endif
+ifeq ($(filter book/$(CH)-%,$(NW)),)
+$(error There is no chapter $(CH); there are: $(patsubst book/%,%,$(NW)))
 endif
 endif
 
 chapter = $(firstword $(subst -, ,$(subst _, ,$(notdir $1))))
 upto    = $(call objects,$(UPTO_$(call chapter,$1)))
+upto2   = $(patsubst %,$(B)/obj/double/%.o,$(UPTO_$(call chapter,$1)))
 TESTC   = $(COMPILE) -I$(SRC) -Itests -Itests/oracle -DBUILD='"$(B)"' -MMD -MP -MF $@.d -MT $@
 TESTLIB = -lcriterion -ljansson -pthread -lm
 
 TESTS   = $(patsubst tests/%.c,$(B)/tests/%,$(sort $(wildcard tests/$(or $(CH),[0-9][0-9])_*.c)))
 DOUBLE  = $(foreach t,$(TESTS),$(if $(filter $(call chapter,$t),$(DOUBLES)),$t-double))
 
-$(B)/tests/%-double: tests/%.c $(B)/flags $$(subst /obj/,/obj/double/,$$(call upto,$$*))
+$(B)/tests/%-double: tests/%.c $(B)/flags $$(call upto2,$$*)
 	@mkdir -p $(@D)
 	$(call say,cc $@) $(TESTC) -DDL_DOUBLE -o $@ $(filter %.c %.o,$^) $(TESTLIB)
 $(B)/tests/%: tests/%.c $(B)/flags $$(call upto,$$*)

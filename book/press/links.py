@@ -152,7 +152,7 @@ def main(paths):
             print(f"{path}: no page in it", file=sys.stderr)
             wrong += 1
         links = sum(len(page.links) for page in book.pages.values())
-        print(f"{path}: {len(book.pages)} pages, {links} links" + (f", {wrong} wrong" if wrong else ""))
+        print(f"{path}: {len(book.pages)} pages, {links} links, {wrong} faults")
     return 1 if wrong else 0
 
 

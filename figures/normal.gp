@@ -1,0 +1,8 @@
+# normal.gp - the histogram of a million normal draws and the density.
+set xrange [-4:4]
+set yrange [0:0.44]
+set xlabel "z"
+set ylabel "density"
+set samples 400
+plot "figures/results/normals.tsv" using 1:2 with boxes ls 11 notitle, \
+     exp(-x**2 / 2) / sqrt(2 * pi) with lines ls 2 notitle

@@ -83,7 +83,10 @@ Test(base, a_message_of_any_length_is_cut_and_not_spilt)
 {
     static char words[100000];
     memset(words, 'x', sizeof words - 1);
+    dl_error("kept");
     fails_with(dl_check(false, "%s", words), "01_reading.c:", "xxxx");
+    fails_with(dl_fail(words, 1, "f", "not said"), "xxxx");
+    cr_assert(eq(str, (char *)dl_error_text(), "kept"));
     cr_assert(not(dl_error("%s", words)));
     cr_assert(gt(sz, strlen(dl_error_text()), 50));
     cr_assert(eq(int, strncmp(dl_error_text(), words, strlen(dl_error_text()) - 3), 0));
@@ -173,6 +176,33 @@ Test(base, an_errors_line_may_quote_the_line_before)
     cr_assert(eq(str, (char *)dl_error_text(), "iris: no such file"));
 }
 
+static const char *kept;
+
+static void keep(const char *message)
+{
+    kept = message;
+    longjmp(report_escape, 1);
+}
+
+static void *fails_elsewhere(void *unused)
+{
+    if (setjmp(report_escape) == 0)
+        average(-2);
+    return unused;
+}
+
+Test(base, a_report_is_not_overwritten_by_that_of_another_thread)
+{
+    pthread_t thread;
+    dl_set_error_handler(keep);
+    if (setjmp(report_escape) == 0)
+        average(-1);
+    const char *mine = kept;
+    cr_assert(eq(int, pthread_create(&thread, NULL, fails_elsewhere, NULL), 0));
+    pthread_join(thread, NULL);
+    cr_assert(strstr(mine, "-1") != NULL, "\"%s\"", mine);
+}
+
 static void *another_thread(void *text)
 {
     strcpy(text, dl_error_text());
@@ -201,8 +231,11 @@ Test(base, memory_begins_at_a_multiple_of_64_and_is_as_long_as_asked)
     }
 }
 
-Test(base, no_memory_at_all_is_not_an_error)
+Test(base, no_memory_at_all_is_not_an_error_and_not_null)
 {
+    void *nothing = dl_alloc(0, 8);
+    cr_assert(nothing != NULL);
+    free(nothing);
     cr_assert(eq(str, report_of(free(dl_alloc(0, 8)); free(dl_alloc(8, 0))), ""));
 }
 

@@ -72,5 +72,8 @@ function Doc(_, meta)
   return table.concat(out, '\n')
 end
 
--- A custom writer must say how each element is written; the cover shows none of them.
+-- A custom writer must say how each element is written.  The cover shows words alone.
+function Str(text) return text end
+function Space() return ' ' end
+SoftBreak = Space
 setmetatable(_G, {__index = function() return function() return '' end end})

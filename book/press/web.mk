@@ -64,6 +64,6 @@ build/book.epub: $(WEAVE)/book.json $(WEBFILTERS) $(WEBMODULES) $(PRESS)/epub.cs
 	@mv $(WEAVE)/book.epub $@
 
 epubcheck: build/book.epub              ## what the EPUB standard's own checker says
-	@epubcheck --failonwarnings $<
+	@java -jar $$(command -v epubcheck) --failonwarnings $<
 
 .PHONY: html epub epubcheck

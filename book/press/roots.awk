@@ -5,7 +5,7 @@
 
 function complain(where, what) { print where ": " what > "/dev/stderr"; bad = 1 }
 function here() { return file ":" line }
-function is_file(name) { return name ~ /^[A-Za-z0-9_.\/-]+\.[A-Za-z0-9]+$/ || name ~ /^([A-Za-z0-9_.-]+\/)*Makefile$/ }
+function is_file(name) { return name ~ /^[A-Za-z0-9_.\/-]+\.[A-Za-z0-9]+$/ || name ~ /^(.*\/)?Makefile$/ }
 
 # A line of the markup counts one line of the chapter for each @nl.
 /^@file /       { file = substr($0, 7); line = 1
@@ -31,18 +31,21 @@ function is_file(name) { return name ~ /^[A-Za-z0-9_.\/-]+\.[A-Za-z0-9]+$/ || na
 
 # Names that look alike have the same fold.
 function fold(name) { name = tolower(name); gsub(/[ \t]+/, " ", name); return name }
+function show(name) { return "<<" name ">> (" defined[name] ")" }
 
-function define(name,   key) {
+function define(name,   other) {
     if (!(name in defined)) {
-        defined[name] = here()
+        if (fold(name) in spelt) {
+            other = spelt[fold(name)]
+            complain(here(), "chunks <<" name ">> and " show(other) " differ only in case or space")
+        } else spelt[fold(name)] = name
         names[++nnames] = name
-        key = fold(name)
-        if (key in spelt) complain(here(), "chunks <<" name ">> and <<" spelt[key] ">> (" defined[spelt[key]] ") differ only in case or space")
-        else spelt[key] = name
+        defined[name] = here()
         home[name] = chapter
     } else if (home[name] != chapter && name != "dlfs.h")
-        complain(here(), "<<" name ">> is already defined in " defined[name] "; a chunk belongs to one chapter")
-    if (index(" " homes[name] " ", " " path[chapter] " ") == 0) homes[name] = homes[name] " " path[chapter]
+        complain(here(), "<<" name ">> is already defined in " defined[name] \
+            "; a chunk belongs to one chapter")
+    if (index(homes[name] " ", " " path[chapter] " ") == 0) homes[name] = homes[name] " " path[chapter]
 }
 function use(name) {
     uses[chunk, ++nuses[chunk]] = name
@@ -52,14 +55,19 @@ function use(name) {
 function mention(name) { if (!((name, chapter) in mentioned_at)) mentioned_at[name, chapter] = here() }
 
 # A use or mention must find its chunk, and find it in the same chapter.
-function look_up(at, verb,   key, part) {
+function look_up(at, verb,   key, part, name, it) {
     for (key in at) {
         split(key, part, SUBSEP)
-        if (!(part[1] in defined) && fold(part[1]) in spelt)
-            complain(at[key], "chunk <<" part[1] ">> is " verb ", but differs in case or space from <<" spelt[fold(part[1])] ">> (" defined[spelt[fold(part[1])]] ")")
-        else if (!(part[1] in defined)) complain(at[key], "chunk <<" part[1] ">> is " verb " but not defined")
-        else if (verb == "used" && is_file(part[1])) complain(at[key], "<<" part[1] ">> names a file, so no chunk can use it")
-        else if (verb == "used" && home[part[1]] != part[2]) complain(at[key], "chunk <<" part[1] ">> is used but defined in another chapter (" defined[part[1]] ")")
+        name = part[1]
+        it = "chunk <<" name ">> is " verb
+        if (!(name in defined) && fold(name) in spelt)
+            complain(at[key], it ", but differs in case or space from " show(spelt[fold(name)]))
+        else if (!(name in defined))
+            complain(at[key], it " but not defined")
+        else if (verb == "used" && is_file(name))
+            complain(at[key], "<<" name ">> names a file, so no chunk can use it")
+        else if (verb == "used" && home[name] != part[2])
+            complain(at[key], it " but defined in another chapter: " show(name))
     }
 }
 
@@ -72,26 +80,41 @@ function defines_main(name,   i, found) {
     return found
 }
 
+# A chunk that no other uses must be a file.
+function root(name,   stem, is_program, v) {
+    if (!is_file(name)) {
+        complain(defined[name], "chunk <<" name ">> is never used")
+        return
+    }
+    for (v in visited) delete visited[v]
+    is_program = defines_main(name)
+    if (name ~ /^exercises\//) {
+        print "build/" name ":" homes[name]
+        exercises = exercises " " name
+        return
+    }
+    if (name ~ /\//) {
+        complain(defined[name], "<<" name ">>: no directory but exercises/ may stand before a file's name")
+        return
+    }
+    print "build/tangle/" name " build/lined/" name ":" homes[name]
+    roots = roots " " name
+    if (name !~ /\.c$/) return
+    stem = substr(name, 1, length(name) - 2)
+    if (is_program) programs = programs " " stem
+    else {
+        modules = modules " " stem
+        own[home[name]] = own[home[name]] " " stem
+    }
+}
+
 END {
     look_up(used_at, "used")
     look_up(mentioned_at, "mentioned")
-    for (i = 1; i <= nnames; i++) {
-        name = names[i]
-        if (name in used) continue
-        if (!is_file(name)) { complain(defined[name], "chunk <<" name ">> is never used"); continue }
-        for (v in visited) delete visited[v]
-        is_program = defines_main(name)
-        if (name ~ /^exercises\//) { print "build/" name ":" homes[name]; exercises = exercises " " name; continue }
-        if (name ~ /\//) { complain(defined[name], "<<" name ">>: no directory but exercises/ may stand before a file's name"); continue }
-        print "build/tangle/" name " build/lined/" name ":" homes[name]
-        roots = roots " " name
-        if (name !~ /\.c$/) continue
-        stem = substr(name, 1, length(name) - 2)
-        if (is_program) programs = programs " " stem
-        else { modules = modules " " stem; own[home[name]] = own[home[name]] " " stem }
-    }
+    for (i = 1; i <= nnames; i++) if (!(names[i] in used)) root(names[i])
     for (i = 1; i <= nnames && !bad; i++)
-        if (!(names[i] in reached)) complain(defined[names[i]], "chunk <<" names[i] ">> is part of no file (chunks use each other in a circle)")
+        if (!(names[i] in reached))
+            complain(defined[names[i]], "chunk <<" names[i] ">> is part of no file: chunks use each other in a circle")
     print "ROOTS :=" roots
     print "MODULES :=" modules
     print "PROGRAMS :=" programs

@@ -98,6 +98,6 @@ help:                                   ## this list
 
 include book/press/tests.mk book/press/numbers.mk
 -include book/press/weave.mk book/press/web.mk
--include $(wildcard $(B)/obj/*.d $(B)/obj/double/*.d $(B)/tests/*.d)
+-include $(wildcard $(B)/obj/*.d $(B)/obj/double/*.d $(B)/tests/*.d $(B)/speed/*.d)
 FORCE:
 .PHONY: all library programs install clean help FORCE

@@ -6,16 +6,13 @@ ORACLES = $(sort $(wildcard tests/oracle/$(or $(CH),[0-9][0-9])*.py))
 oracle: extras                          ## compute the tests' expected values again, with PyTorch (CH=02: one chapter's)
 	@for script in $(ORACLES); do echo "$$script"; $(PYTHON) $$script; done
 
-# tests/speed/NN_name.c is linked with the library, NN_name.py runs as it is; the lines that both
-# print (TSV) are put together in build/speed.tsv.
-SPEEDS  = $(sort $(wildcard tests/speed/$(or $(CH),[0-9][0-9])*.c))
-RIVALS  = $(sort $(wildcard tests/speed/$(or $(CH),[0-9][0-9])*.py))
+# tests/speed/run.py times each tests/speed/NN_name.c, linked with the library, against its peers.
+SPEEDS  = $(patsubst tests/%.c,$(B)/%,$(sort $(wildcard tests/speed/$(or $(CH),[0-9][0-9])_*.c)))
 $(B)/speed/%: tests/speed/%.c $(STATIC) $(B)/flags
 	@mkdir -p $(@D)
 	$(call say,cc $@) $(COMPILE) -I$(SRC) -MMD -MP -MF $@.d -MT $@ -o $@ $< $(STATIC) -pthread -lm
-speed: extras $(SPEEDS:tests/%.c=$(B)/%) ## time C against PyTorch; writes build/speed.tsv
-	@for p in $(SPEEDS:tests/%.c=$(B)/%) $(RIVALS:%='$(PYTHON) %'); do \
-	    echo "# $$p"; $$p; done | tee $(B)/speed.tsv
+speed: extras $(SPEEDS)                 ## time C against PyTorch; writes build/speed.tsv
+	@$(PYTHON) tests/speed/run.py --build $(B) $(CH)
 
 experiments: extras programs            ## run every experiment again; writes figures/results/ and figures/ledger.tsv
 	@book/press/experiments run

@@ -537,13 +537,14 @@ static const struct kind kinds[] = {
     {.name = "bernoulli.0.9", .size = 4, .draw = bernoulli, .a = 0.9},
     {.name = "bernoulli.1", .size = 4, .draw = bernoulli, .a = 1},
     {.name = "normal.serial", .size = 4, .draw = normal},
+    {.name = NULL},
 };
 
 Test(random, a_million_draws_of_each_kind_have_pytorchs_bits)
 {
+    struct dl_random r;
     struct oracle o = oracle_open("01_random.safetensors");
-    for EACH(i, kinds) {
-        const struct kind *k = &kinds[i];
+    for (const struct kind *k = kinds; k->name; k++) {
         void *x = dl_alloc(MILLION, k->size);
         dl_random_seed(&r, 5);
         k->draw(&r, x, k);

@@ -72,9 +72,22 @@ end
 local options = pandoc.WriterOptions {html_math_method = 'mathml'}
 local seen = {}            -- TeX -> MathML; the same short formulas come again and again
 
+-- Pandoc knows \Big and \Bigr, but not \Bigl.
 local function translate(math)
-  local html = pandoc.write(pandoc.Pandoc {pandoc.Plain {math}}, 'html5', options)
-  return html:match '^%s*<math' and mend(html:gsub('%s+$', ''), math.text)
+  local tex = math.text:gsub('\\Bigl%f[%A]', '\\Big')
+  local formula = pandoc.Plain {pandoc.Math(math.mathtype, tex)}
+  local html = pandoc.write(pandoc.Pandoc {formula}, 'html5', options)
+  return html:match '^%s*<math' and mend(html:gsub('%s+$', ''), tex)
+end
+
+-- The longest line of a formula, by which it can be found in the chapter.
+local function longest_line(text)
+  local longest = ''
+  for line in text:gmatch '[^\n]+' do
+    line = line:match '^%s*(.-)%s*$'
+    if #line > #longest then longest = line end
+  end
+  return longest
 end
 
 function Pandoc(doc)
@@ -83,7 +96,8 @@ function Pandoc(doc)
     local key = math.mathtype .. math.text
     seen[key] = seen[key] or translate(math)
     if not seen[key] then
-      report.find(chapters, math.text, 'Pandoc cannot turn this formula into MathML')
+      report.find(chapters, longest_line(math.text),
+        'Pandoc cannot turn this formula into MathML')
       return nil
     end
     local class = math.mathtype == 'DisplayMath' and 'dmath'

@@ -1,9 +1,11 @@
 -- mathml.lua: a Pandoc filter for HTML and EPUB.  Turns every formula into MathML at once, and
 -- mends what Pandoc's translation gets wrong in browsers:
 --
+--   * indices and exponents are set without spaces around signs;
 --   * fences stretch only where TeX's would (\left, matrices, cases), not all of them;
 --   * \mathrm{fl} is upright, and operator names such as "sin" have TeX's spaces around them;
---   * += from \mathrel{+}= is one sign; f' has its prime raised;
+--   * += from \mathrel{+}= is one sign; f' has its prime raised; -1 after a sign is a
+--     negative number, not a difference;
 --   * aligned equations are aligned, without gaps, and in display style; cases are flush left.
 --
 -- A displayed formula gets a span around it that scrolls when the screen is too narrow, a long
@@ -51,11 +53,39 @@ local function space_names(mathml)
   end))
 end
 
+-- In indices and exponents TeX sets signs without space, and so do we: n−1, not n − 1.
+local function tighten_scripts(mathml)
+  local stack = {{child = 0}}            -- open elements: children so far, whether in a script
+  return (mathml:gsub('<(/?)(%a+)([^>]*)>', function(slash, tag, attributes)
+    if slash == '/' then
+      stack[#stack] = nil
+      return nil
+    end
+    local parent = stack[#stack]
+    parent.child = parent.child + 1
+    local script = parent.script or (SCRIPTS[parent.tag] and parent.child > 1)
+    if not attributes:match '/$' then
+      stack[#stack + 1] = {tag = tag, child = 0, script = script}
+    end
+    if tag == 'mo' and script and attributes == '' then
+      return '<mo lspace="0.05em" rspace="0.05em">'
+    end
+  end))
+end
+
+-- A norm's bars are fences, whatever Pandoc takes them for.
+local function close_up_bars(mathml)
+  return (mathml:gsub('<mo ([^>]*form="%a+")>([|∥‖]+)</mo>',
+    '<mo %1 lspace="0" rspace="0">%2</mo>'))
+end
+
 local function align_columns(mathml)
   mathml = mathml:gsub('<mtable><mtr><mtd columnalign="right">',
     '<mtable class="aligned" displaystyle="true"><mtr><mtd columnalign="right">')
   return mathml:gsub('columnalign="(%a+)"', 'style="text-align: %1"')
 end
+
+local NEGATIVE = '<mo form="prefix" lspace="0" rspace="0">−</mo>'
 
 local function mend(mathml, tex)
   if not any(tex, {'\\left', 'matrix}', 'cases}'}) then
@@ -64,9 +94,12 @@ local function mend(mathml, tex)
   mathml = mathml:gsub('<mstyle mathvariant="normal">(.-)</mstyle>', upright)
   mathml = mathml:gsub('<mo>([+*/])</mo><mo>=</mo>', '<mo>%1=</mo>')
   mathml = mathml:gsub('<mo>−</mo><mo>=</mo>', '<mo>−=</mo>')
+  for _, before in ipairs {'<mo>[^<]+</mo>', '<mo[^>]*form="prefix"[^>]*>[^<]+</mo>'} do
+    mathml = mathml:gsub('(' .. before .. ')<mo>−</mo>', '%1' .. NEGATIVE)
+  end
   mathml = mathml:gsub('(<mi[^>]*>[^<]*</mi>)<mi>′</mi>', '<msup>%1<mo>′</mo></msup>')
   mathml = mathml:gsub('(<mi[^>]*>[^<]*</mi>)<mi>″</mi>', '<msup>%1<mo>″</mo></msup>')
-  return align_columns(space_names(mathml))
+  return align_columns(close_up_bars(tighten_scripts(space_names(mathml))))
 end
 
 local options = pandoc.WriterOptions {html_math_method = 'mathml'}

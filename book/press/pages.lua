@@ -32,10 +32,9 @@ local function new_page(header, pages)
   local page = {title = label_of(header), id = header.identifier, blocks = pandoc.List {},
     sections = {}, numbered = is_numbered(header)}
   local label = header.identifier:gsub('^%a+:', ''):gsub('[^%w-]+', '-')
+  local number = tonumber(header.attributes.number)
   if EPUB then page.file = ('ch%03d.xhtml'):format(#pages + 1)
-  elseif page.numbered then
-    local number = tonumber(header.attributes.number)
-    page.file = ('%02d-%s.html'):format(number or #pages + 1, label)
+  elseif number then page.file = ('%02d-%s.html'):format(number, label)
   else page.file = label .. '.html' end
   return page
 end
@@ -75,6 +74,11 @@ local function locate(pages)
   return home
 end
 
+-- Some old DOIs have characters that must not stand in an address as they are.
+local function encoded(address)
+  return (address:gsub('[%s<>"{}|\\^`]', function(c) return ('%%%02X'):format(c:byte()) end))
+end
+
 -- The page's blocks, their links set.  A link whose id is nowhere stays as it is: links.py,
 -- which looks at the finished pages, will refuse it.
 local function set_links(page, home)
@@ -90,7 +94,7 @@ local function set_links(page, home)
   end
   return pandoc.Div(page.blocks):walk {
     Link = function(link)
-      link.target = address(link.target)
+      link.target = encoded(address(link.target))
       return link
     end,
     RawBlock = raw, RawInline = raw,

@@ -93,19 +93,21 @@ local function exercise(div)
   return div
 end
 
--- An index entry's places are separated by commas.
-local function index(div)
-  return div:walk {Plain = function(line)
-    local content = pandoc.List {}
-    for i, inline in ipairs(line.content) do
-      local previous, following = line.content[i - 1], line.content[i + 1]
-      if inline.t == 'Space' and following and following.t == 'Link' then
-        content:insert(previous.t == 'Link' and pandoc.Str ', ' or pandoc.Str '\u{2002}')
-      else content:insert(inline) end
-    end
-    return pandoc.Plain(content)
-  end}
+-- An index entry's places are separated by commas; none is named twice.
+local function index_line(line)
+  local content, seen, count = pandoc.List {}, {}, 0
+  for _, inline in ipairs(line.content) do
+    if inline.t == 'Link' and not seen[inline.target] then
+      seen[inline.target] = true
+      count = count + 1
+      content:insert(pandoc.Str(count == 1 and '\u{2002}' or ', '))
+      content:insert(inline)
+    elseif inline.t ~= 'Link' and inline.t ~= 'Space' then content:insert(inline) end
+  end
+  return pandoc.Plain(content)
 end
+
+local function index(div) return div:walk {Plain = index_line} end
 
 local SHAPES = {equation = equation, figure = figure, table = table_box, theorem = theorem,
   lemma = theorem, definition = theorem, proof = proof, exercise = exercise,

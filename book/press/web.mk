@@ -37,7 +37,7 @@ build/html/fonts/%.woff2: $$(WEAVE)/fonts/$$*$$(suffix $$(FONT_$$*))
 	@mv $(WEAVE)/fonts/$*.woff2 $@
 
 # The figures that the chapters show.
-SVGS = $(sort $(shell sed -n 's/.*](\(figures\/[A-Za-z0-9_-]*\)).*/build\/\1.svg/p' $(NW)))
+SVGS = $(sort $(shell sed -n 's/.*](\(figures\/[A-Za-z0-9_-]*\)).*/build\/\1.svg/p' $(NW) /dev/null))
 
 $(WEAVE)/html.ok: $(WEAVE)/book.json $(WEBFILTERS) $(WEBMODULES) $(PRESS)/page.html \
     $(PRESS)/style.css $(PRESS)/icon.svg $(PRESS)/links.py $(SVGS) \

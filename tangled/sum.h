@@ -13,8 +13,8 @@ float dl_sum(const float *x, size_t n);
    added in order. The error is at most about (log2(n) + 5) u times the sum
    of the |x[i]|. */
 float dl_sum_pairwise(const float *x, size_t n);
-/* Kahan's compensated sum. The error is at most about 2 u times the sum of
-   the |x[i]|, for any n that fits in memory. */
+/* Kahan's compensated sum. While n u is small, the error is at most about
+   2 u times the sum of the |x[i]|. */
 float dl_sum_kahan(const float *x, size_t n);
 
 #pragma GCC visibility pop

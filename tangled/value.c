@@ -19,17 +19,23 @@ struct block {
     size_t before;                  /* values in all earlier blocks */
     _Alignas(64) dl_value value[PER_BLOCK];
 };
-static _Thread_local struct {
+static _Thread_local __attribute__((tls_model("initial-exec"))) struct {
     struct block *block;            /* the newest, or NULL */
+    struct block *spare;            /* blocks to be used again */
     dl_value *next, *end;           /* where the next value goes */
     uint64_t pass;                  /* backward passes so far */
+    dl_value *scratch;              /* where a visit puts its values */
     bool off;                       /* nothing is recorded */
     bool differentiable;            /* gradients are values, too */
 } tape;
 
 static void add_block(void)
 {
-    struct block *b = dl_alloc(1, sizeof *b);
+    struct block *b = tape.spare;
+    if (b != NULL)
+        tape.spare = b->previous;
+    else
+        b = dl_alloc(1, sizeof *b);
     b->previous = tape.block;
     b->before = tape.block ? tape.block->before + PER_BLOCK : 0;
     tape.block = b;
@@ -75,8 +81,15 @@ void dl_value_release(size_t count)
     while (tape.block && tape.block->before >= count) {
         struct block *b = tape.block;
         tape.block = b->previous;
-        free(b);
+        b->previous = tape.spare;
+        tape.spare = b;
     }
+    if (count == 0)
+        while (tape.spare != NULL) {
+            struct block *b = tape.spare;
+            tape.spare = b->previous;
+            free(b);
+        }
     struct block *b = tape.block;
     tape.next = b ? b->value + (count - b->before) : NULL;
     tape.end = b ? b->value + PER_BLOCK : NULL;
@@ -284,11 +297,9 @@ static void run_backwards(dl_value *y, void (*visit)(dl_value *v))
 }
 enum { SCRATCH = 16 };
 
-static _Thread_local _Alignas(64) dl_value scratch[SCRATCH];
-
 static void visit_with_numbers(dl_value *v)
 {
-    tape.next = scratch;
+    tape.next = tape.scratch;
     v->op->backward(v, dl_value_constant(v->grad));
 }
 void dl_value_backward(dl_value *y)
@@ -296,8 +307,8 @@ void dl_value_backward(dl_value *y)
     dl_check(y != NULL, "the argument is NULL");
     dl_check(wants_gradient(y), "the value does not depend on any leaf");
     bool was_on = dl_value_set_grad_enabled(false);
-    dl_value *next = tape.next, *end = tape.end;
-    tape.next = scratch;
+    dl_value scratch[SCRATCH], *next = tape.next, *end = tape.end;
+    tape.next = tape.scratch = scratch;
     tape.end = scratch + SCRATCH;
     run_backwards(y, visit_with_numbers);
     tape.next = next;

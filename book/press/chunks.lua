@@ -233,7 +233,7 @@ function Pandoc(doc)
       position = position + 1
       return chunk_div(chunks[position]), false
     end,
-    Code = quoted,
   }
+  doc = doc:walk {Code = quoted}
   return report.carry(doc)
 end

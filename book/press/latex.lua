@@ -37,8 +37,14 @@ local function is_equation(block)
   return block and block.t == 'Div' and block.classes:includes 'equation'
 end
 
+local function math_of(div)
+  for _, inline in ipairs(div.content[1].content) do
+    if inline.t == 'Math' then return inline end
+  end
+end
+
 local function equation(div)
-  local math = div.content[1].content[1]
+  local math = math_of(div)
   return raw(('\\begin{equation}\\tag{%s}%s%s\\end{equation}')
     :format(div.attributes.number, tex.target(div.identifier), math.text:gsub('^%s+', '')
       :gsub('%s+$', '')))

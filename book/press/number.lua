@@ -178,11 +178,11 @@ end
 
 -- References ---------------------------------------------------------------------------------
 
-local function reference_link(id)
+local function reference_link(id, as_written)
   local target = targets[id]
   if not target then
     if not draft then
-      report.find(chapters, '@' .. id, 'nothing has the label %s', id)
+      report.find(chapters, '@' .. as_written, 'nothing has the label %s', id)
     end
     return pandoc.Span(id, {class = 'unresolved'})
   end
@@ -199,12 +199,12 @@ end
 local function cite(c)
   local references = pandoc.List {}
   for i, citation in ipairs(c.citations) do
-    local kind = citation.id:match '^(%a+):'
-    if kind and WORDS[kind] then
+    local id = citation.id:gsub('^%u%l*:', string.lower)      -- @Sec:x, too
+    if WORDS[id:match '^(%l+):'] then
       if i > 1 then references:extend {pandoc.Str ',', pandoc.Space()} end
       references:extend(citation.prefix)
       if #citation.prefix > 0 then references:insert(pandoc.Space()) end
-      references:insert(reference_link(citation.id))
+      references:insert(reference_link(id, citation.id))
       references:extend(citation.suffix)
     else check_citation(citation.id) end
   end

@@ -6,10 +6,14 @@
 -- mistakes.
 
 local report = {count = 0}
+local said = {}
 
--- Complain about the place "file:line".
+-- Complain about the place "file:line"; the same complaint only once.
 function report.at(place, message, ...)
-  io.stderr:write(place or 'book', ': ', message:format(...), '\n')
+  local text = (place or 'book') .. ': ' .. message:format(...) .. '\n'
+  if said[text] then return end
+  said[text] = true
+  io.stderr:write(text)
   report.count = report.count + 1
 end
 

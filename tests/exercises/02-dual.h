@@ -1,0 +1,2 @@
+/* What the exercise on dual numbers gives. */
+struct dual { double a, b; };

@@ -837,6 +837,20 @@ Test(random, a_permutation_holds_each_number_once_and_each_order_is_as_likely)
         cr_assert(counts[i] == 0 || abs(counts[i] - ROUNDS / 6) < 5 * 92);   /* 92: one standard deviation */
 }
 
+Test(random, a_coin_shows_one_where_the_uniform_draw_is_below_p_and_not_at_p)
+{
+    float at, above;
+    dl_random_seed(&r, 9);
+    for (int i = 0; i < 100; i++) {
+        struct dl_random first = r, second = r;
+        double u = dl_random_uniform_double(&r);
+        dl_random_fill_bernoulli(&first, &at, 1, u);
+        dl_random_fill_bernoulli(&second, &above, 1, nextafter(u, 1));
+        cr_assert(eq(flt, at, 0));
+        cr_assert(eq(flt, above, 1));
+    }
+}
+
 Test(random, a_standard_deviation_of_zero_gives_the_mean)
 {
     float x[20];

@@ -144,7 +144,13 @@ Test(value, a_new_value_has_its_number_and_no_gradient)
     cr_assert(eq(ptr, (void *)x->name, NULL));
     cr_assert(eq(dbl, c->data, 7));
     cr_assert(eq(dbl, c->grad, 0));
-    cr_assert(eq(sz, sizeof *x, 64));
+}
+
+Test(value, every_value_is_one_cache_line)
+{
+    cr_assert(eq(sz, sizeof(dl_value), 64));
+    for (int i = 0; i < 3000; i++)
+        cr_assert(eq(sz, (uintptr_t)dl_value_new(i) % 64, 0));
 }
 
 /* ---- Passes ---------------------------------------------------------------------------------------------------- */
@@ -821,6 +827,32 @@ Test(value, every_thread_has_a_tape_of_its_own)
     dl_value_release(0);
     count_in_a_thread(result[2]);
     cr_assert(eq(dbl, result[0][1], result[2][1]));
+}
+
+static void *a_pass_beside_an_infinite_slope(void *marks)
+{
+    dl_value *zero = dl_value_new(0), *x = dl_value_new(3);
+    dl_value *y = dl_value_mul(dl_value_sqrt(zero), x);
+    dl_value *root = dl_value_mul(x, x);
+    if (!*(bool *)marks)
+        dl_value_backward(root);
+    else
+        dl_value_backward(y);
+    seen.grad = x->grad + zero->grad;
+    dl_value_release(0);
+    return NULL;
+}
+
+/* The first thread's pass marks values whose memory the second gets, which counts its passes from one again. */
+Test(value, memory_that_another_thread_gave_back_remembers_no_pass)
+{
+    for (int i = 0; i < 2; i++) {
+        pthread_t thread;
+        bool marks = i == 0;
+        cr_assert(eq(int, pthread_create(&thread, NULL, a_pass_beside_an_infinite_slope, &marks), 0));
+        pthread_join(thread, NULL);
+    }
+    cr_assert(eq(dbl, seen.grad, 6));
 }
 
 static pthread_barrier_t made, done;

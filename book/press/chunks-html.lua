@@ -13,8 +13,10 @@ local by_label, titles     -- all chunks; the formatted names of chunks, as HTML
 local ESCAPES = {['&'] = '&amp;', ['<'] = '&lt;', ['>'] = '&gt;', ['"'] = '&quot;'}
 local function escape(text) return (text:gsub('[&<>"]', ESCAPES)) end
 
+-- Inlines as HTML; without links, since a chunk's name is often part of one.
 local function html(inlines)
-  local text = pandoc.write(pandoc.Pandoc {pandoc.Plain(inlines)}, 'html5')
+  local plain = pandoc.Plain(inlines):walk {Link = function(l) return l.content end}
+  local text = pandoc.write(pandoc.Pandoc {plain}, 'html5')
   return (text:gsub('%s+$', ''):gsub('\n', ' '))
 end
 

@@ -124,6 +124,9 @@ local function table_alone(t)
   if #t.caption.long == 0 then return pandoc.Div({t}, {class = 'tablebox'}) end
 end
 
+-- The class nw would make Pandoc look for a language of that name.
+local function code(c) return pandoc.Code(c.text) end
+
 function Pandoc(doc)
-  return doc:walk {Header = header, Div = div, Table = table_alone}
+  return doc:walk {Header = header, Div = div, Table = table_alone, Code = code}
 end

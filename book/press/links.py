@@ -6,8 +6,9 @@
 
 Refused, each with the page, its line and the link: a link to a page, picture, font or style
 sheet that is not there; a link to an id that no element of that page has; an id given twice; a
-picture without alternative text; a heading that skips a level; an external address that is not
-well formed.  Nothing is fetched from the network.  Exit status 1 if anything was wrong.
+picture without alternative text; a link inside a link; a heading that skips a level; an
+external address that is not well formed.  Nothing is fetched from the network.  Exit status 1
+if anything was wrong.
 """
 
 import posixpath
@@ -33,6 +34,7 @@ class Page(HTMLParser):
         self.links = []          # (line, address)
         self.faults = []         # (line, sentence)
         self.heading = 0         # level of the last heading seen
+        self.in_link = False
         self.feed(text)
         self.close()
 
@@ -51,13 +53,22 @@ class Page(HTMLParser):
                 self.links += [(line, "#" + word) for word in (value or "").split()]
         if tag == "img" and not given.get("alt"):
             self.fault(f'picture "{given.get("src")}" has no alternative text')
+        if tag == "a":
+            if self.in_link:
+                self.fault("a link inside a link")
+            self.in_link = True
         if tag == "script":
             self.fault("a script: the book does without")
         if re.fullmatch("h[1-6]", tag):
             self.take_heading(int(tag[1]))
 
+    def handle_endtag(self, tag):
+        if tag == "a":
+            self.in_link = False
+
     def handle_startendtag(self, tag, attributes):
         self.handle_starttag(tag, attributes)
+        self.handle_endtag(tag)
 
     def take_id(self, value, line):
         if not value or re.search(r"\s", value):

@@ -123,6 +123,30 @@ local function longest_line(text)
   return longest
 end
 
+-- Browsers may break a line between a formula and the comma behind it, or the parenthesis before
+-- it: a span keeps short formulas together with what touches them.
+local function is_short_formula(inline)
+  return inline and inline.t == 'RawInline' and inline.text:sub(1, 5) == '<math'
+end
+
+local function keep_together(inlines)
+  local out, i = pandoc.List {}, 1
+  while i <= #inlines do
+    local group = pandoc.List {inlines[i]}
+    local formula = is_short_formula(inlines[i])
+    while inlines[i + 1] and (inlines[i + 1].t == 'Str' and formula
+      or is_short_formula(inlines[i + 1]) and inlines[i].t == 'Str') do
+      i = i + 1
+      group:insert(inlines[i])
+      formula = formula or is_short_formula(inlines[i])
+    end
+    if #group > 1 and #group <= 3 then out:insert(pandoc.Span(group, {class = 'together'}))
+    else out:extend(group) end
+    i = i + 1
+  end
+  return out
+end
+
 function Pandoc(doc)
   local chapters = report.chapters(doc)
   doc = doc:walk {Math = function(math)
@@ -138,5 +162,5 @@ function Pandoc(doc)
     return pandoc.RawInline('html',
       class and ('<span class="%s">%s</span>'):format(class, seen[key]) or seen[key])
   end}
-  return report.carry(doc)
+  return report.carry(doc:walk {Inlines = keep_together})
 end

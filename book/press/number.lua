@@ -108,9 +108,29 @@ local function equations(para)
   return out
 end
 
+local function exists(name)
+  local handle = io.open(name)
+  if handle then handle:close() end
+  return handle ~= nil
+end
+
+-- A picture figures/NAME is made from figures/NAME.tex, .gp or .dot, or it is a graph that the
+-- program NAME prints.
+local function check_source(image)
+  local name = image.src:match '^figures/(.*)$'
+  if not name then return nil end
+  for _, suffix in ipairs {'tex', 'gp', 'dot'} do
+    if exists('figures/' .. name .. '.' .. suffix) then return nil end
+  end
+  if not exists('tangled/' .. name .. '.c') then
+    report.find(chapters, '(' .. image.src .. ')', 'nothing makes the picture %s', image.src)
+  end
+end
+
 local function figure(para)
   local image = para.content[1]
   if #para.content ~= 1 or image.t ~= 'Image' or #image.caption == 0 then return nil end
+  check_source(image)
   local id, number = image.identifier, next_number 'fig'
   define(id, 'Figure', number)
   image.identifier = ''

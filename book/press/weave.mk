@@ -1,0 +1,70 @@
+# Weaving: the book as PDF, HTML and EPUB.  (The rules of HTML and EPUB stand in web.mk.)
+#
+# The chapters go through noweb and the common filters once (see parse); from the document that comes
+# out, build/weave/book.json, each edition is made.
+
+PRESS    = book/press
+WEAVE    = build/weave
+RESULTS  = $(wildcard figures/results/*.tsv)
+# What the chapters show: pictures, and parts of other files
+PICTURES = $(sort $(shell sed -n 's/.*](\(figures\/[A-Za-z0-9_-]*\)).*/build\/\1/p' $(NW) /dev/null))
+EXCERPTS = $(sort $(shell sed -n 's/^```* *{\.excerpt file="\([^"]*\)".*/\1/p' $(NW) /dev/null))
+PARSE    = $(addprefix $(PRESS)/,parse markdown.awk definitions.awk report.lua lexer.lua \
+    chunk.lua results.lua excerpts.lua maths.lua chunks.lua number.lua exercises.lua \
+    backmatter.lua stop.lua)
+TYPESET  = $(addprefix $(PRESS)/,pdf book.latex layout.tex margins.lua latex.lua latexlog.awk \
+    chunks-latex.lua latexwriter.lua)
+METADATA = $(wildcard book/metadata.yaml book/references.bib)
+
+book: build/book.pdf html epub          ## the book as PDF, HTML and EPUB
+
+$(WEAVE)/defs.txt: $(patsubst %,build/lined/%,$(filter %.c %.h,$(ROOTS))) $(PRESS)/definitions
+	@mkdir -p $(@D)
+	@$(PRESS)/definitions $(filter build/lined/%,$^) > $@.new
+	@mv $@.new $@
+
+$(WEAVE)/book.json: $(NW) $(WEAVE)/defs.txt $(PARSE) $(METADATA) $(RESULTS) $(EXCERPTS)
+	$(call say,weave $@) $(PRESS)/lint --only-text $(NW) && \
+	    $(PRESS)/parse -d $(WEAVE)/defs.txt -o $(WEAVE) $(NW)
+
+build/book.pdf: $(WEAVE)/book.json $(TYPESET) $(PICTURES:%=%.pdf)
+	$(call say,typeset $@) $(PRESS)/pdf $< $@
+
+# One chapter, quickly; references to others print as their labels.
+CHAPTER  = $(filter book/$(CH)-%.nw,$(NW))
+draft: $(CHAPTER) $(WEAVE)/defs.txt $(PARSE) $(TYPESET) $(PICTURES:%=%.pdf) ## one chapter as PDF (CH=02)
+	@[ -n "$(CHAPTER)" ] || { echo "no chapter $(CH); there are: $(NW)" >&2; exit 2; }
+	@$(PRESS)/parse -d $(WEAVE)/defs.txt -o $(WEAVE)/draft -M draft=$(CH) $(CHAPTER)
+	@$(PRESS)/pdf -n 2 $(WEAVE)/draft/book.json build/draft-$(CH).pdf
+
+lint:                                   ## all mistakes in the chapters that the press refuses
+	@$(PRESS)/lint $(or $(CHAPTER),$(NW))
+
+# Pictures: drawings (TikZ), plots (gnuplot), graphs (Graphviz); the screen's are made of the page's.
+build/figures/%.pdf: figures/%.tex figures/style.tex
+	@mkdir -p $(@D)
+	$(call say,draw $@) lualatex -interaction=batchmode -halt-on-error -output-directory $(@D) $< \
+	    > /dev/null || { grep -A 5 '^!' $(@:.pdf=.log) >&2; exit 1; }
+
+build/figures/%.pdf: figures/%.gp figures/style.gp $(RESULTS)
+	@mkdir -p $(@D)
+	$(call say,plot $@) gnuplot figures/style.gp -e 'set output "$@.new"' $<
+	@mv $@.new $@
+
+DOTFONT = fontname="TeX Gyre Pagella"
+build/figures/%.pdf: build/figures/%.dot
+	$(call say,draw $@) dot -Tpdf -N$(DOTFONT) -E$(DOTFONT) -G$(DOTFONT) -o $@ $<
+
+build/figures/%.dot: figures/%.dot
+	@mkdir -p $(@D)
+	@cp $< $@
+
+# A picture NAME without a source is the graph that the program NAME prints.
+build/figures/%.dot: build/%
+	@mkdir -p $(@D)
+	@$< > $@
+
+build/figures/%.svg: build/figures/%.pdf
+	@pdftocairo -svg $< $@
+
+.PHONY: book draft lint

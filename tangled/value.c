@@ -2,6 +2,7 @@
    derivatives of any order. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 #include "base.h"
 #include "value.h"
 
@@ -12,12 +13,12 @@ struct dl_value_op {
 };
 
 static const struct dl_value_op leaf = {"leaf", NULL};
-enum { PER_BLOCK = 1023 };
+enum { PER_BLOCK = 1170 };
 
 struct block {
     struct block *previous;
     size_t before;                  /* values in all earlier blocks */
-    _Alignas(64) dl_value value[PER_BLOCK];
+    dl_value value[PER_BLOCK];
 };
 static _Thread_local __attribute__((tls_model("initial-exec"))) struct {
     struct block *block;            /* the newest, or NULL */
@@ -52,7 +53,6 @@ static dl_value *append(double data)
     v->grad = 0;
     v->op = NULL;
     v->pass = 0;
-    v->name = NULL;
     return v;
 }
 static dl_value *record(double data, const struct dl_value_op *op,
@@ -281,10 +281,10 @@ static struct block *block_of(const dl_value *v)
     return b;
 }
 
-static void run_backwards(dl_value *y, void (*visit)(dl_value *v))
+static void run_backwards(dl_value *y, struct block *b,
+                          void (*visit)(dl_value *v))
 {
     tape.pass++;
-    struct block *b = block_of(y);
     give(y, dl_value_constant(1));
     for (ptrdiff_t i = y - b->value; b != NULL; i = PER_BLOCK - 1) {
         for (; i >= 0; i--) {
@@ -305,12 +305,13 @@ static void visit_with_numbers(dl_value *v)
 void dl_value_backward(dl_value *y)
 {
     dl_check(y != NULL, "the argument is NULL");
+    struct block *b = block_of(y);
     dl_check(wants_gradient(y), "the value does not depend on any leaf");
     bool was_on = dl_value_set_grad_enabled(false);
     dl_value scratch[SCRATCH], *next = tape.next, *end = tape.end;
     tape.next = tape.scratch = scratch;
     tape.end = scratch + SCRATCH;
-    run_backwards(y, visit_with_numbers);
+    run_backwards(y, b, visit_with_numbers);
     tape.next = next;
     tape.end = end;
     dl_value_set_grad_enabled(was_on);
@@ -318,8 +319,10 @@ void dl_value_backward(dl_value *y)
 
 void dl_value_zero_grad(size_t n, dl_value *const x[])
 {
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        dl_check(x != NULL && x[i] != NULL, "value %zu is NULL", i);
         x[i]->grad = 0;
+    }
 }
 static void visit_with_values(dl_value *v)
 {
@@ -329,11 +332,15 @@ static void visit_with_values(dl_value *v)
 void dl_value_grad(dl_value *y, size_t n, dl_value *const x[],
                    dl_value *dx[])
 {
-    dl_check(y != NULL, "the argument is NULL");
+    dl_check(y != NULL, "the root is NULL");
+    struct block *b = block_of(y);
     dl_check(wants_gradient(y), "the value does not depend on any leaf");
+    for (size_t i = 0; i < n; i++)
+        dl_check(x != NULL && x[i] != NULL && dx != NULL,
+                 "value %zu, or the place of its gradient, is NULL", i);
     bool was_on = dl_value_set_grad_enabled(true);
     tape.differentiable = true;
-    run_backwards(y, visit_with_values);
+    run_backwards(y, b, visit_with_values);
     tape.differentiable = false;
     dl_value_set_grad_enabled(was_on);
     for (size_t i = 0; i < n; i++)
@@ -355,6 +362,7 @@ static double evaluate(dl_value_function *f, void *context,
 double dl_value_gradcheck(dl_value_function *f, void *context,
                           size_t n, const double at[])
 {
+    dl_check(f != NULL && (at != NULL || n == 0), "an argument is NULL");
     size_t before = dl_value_count();
     bool was_on = dl_value_set_grad_enabled(true);
     dl_value **x = dl_alloc(n, sizeof *x);
@@ -390,9 +398,7 @@ static size_t number_of(const dl_value *v)
 
 static void write_node(FILE *f, dl_value *v)
 {
-    const char *kind = v->op ? v->op->name : "constant";
-    fprintf(f, "    v%zu [label=\"{%s%s%s|%.4f", number_of(v),
-            v->name ? v->name : "", v->name ? ": " : "", kind, v->data);
+    fprintf(f, "%s|%.4f", v->op ? v->op->name : "constant", v->data);
     if (wants_gradient(v))
         fprintf(f, "|grad %.4f", v->grad);
     fprintf(f, "}\"];\n");
@@ -404,16 +410,26 @@ static void write_node(FILE *f, dl_value *v)
     }
 }
 
-void dl_value_write_dot(FILE *f, dl_value *y)
+void dl_value_write_dot(FILE *f, dl_value *y, size_t n,
+                        dl_value *const v[], const char *const name[])
 {
     dl_check(f != NULL && y != NULL, "an argument is NULL");
+    dl_check(n == 0 || (v != NULL && name != NULL), "an array is NULL");
     struct block *b = block_of(y);
     y->pass = ++tape.pass;
     fprintf(f, "digraph {\n    rankdir=LR;\n    node [shape=Mrecord];\n");
     for (ptrdiff_t i = y - b->value; b != NULL; i = PER_BLOCK - 1) {
         for (; i >= 0; i--)
-            if (b->value[i].pass == tape.pass)
+            if (b->value[i].pass == tape.pass) {
+                fprintf(f, "    v%zu [label=\"{", number_of(&b->value[i]));
+                for (size_t k = 0; k < n; k++)
+                    if (v[k] == &b->value[i]) {
+                        for (const char *c = name[k]; *c != '\0'; c++)
+                            fprintf(f, strchr("{}|<>\"\\", *c) ? "\\%c" : "%c", *c);
+                        fprintf(f, ": ");
+                    }
                 write_node(f, &b->value[i]);
+            }
         b = b->previous;
     }
     fprintf(f, "}\n");

@@ -20,7 +20,6 @@ struct dl_value {
     dl_value *in[2];                /* from what */
     dl_value *adjoint;              /* its gradient, if that is a value */
     uint64_t pass;                  /* the last pass that reached it */
-    const char *name;               /* for pictures; may be NULL */
 };
 
 /* A leaf: a number whose gradient is wanted, such as a parameter. */
@@ -88,8 +87,9 @@ double dl_value_gradcheck(dl_value_function *f, void *context,
                           size_t n, const double at[]);
 
 /* Write the graph of all values on which y depends, for Graphviz's `dot`:
-   names, operations, numbers and gradients. */
-void dl_value_write_dot(FILE *f, dl_value *y);
+   operations, numbers and gradients. n of them, v[i], may have a name. */
+void dl_value_write_dot(FILE *f, dl_value *y, size_t n,
+                        dl_value *const v[], const char *const name[]);
 
 #pragma GCC visibility pop
 

@@ -1,6 +1,6 @@
 # Chapters -> tangled/ (committed, no #line), build/lined/ (with #line), build/exercises/ (solutions).
 
-# build/roots.mk is remade when a chapter changes, appears or vanishes (then book/ is newer).
+# build/roots.mk is remade when a chapter changes, appears or vanishes (then the folder is newer).
 # Without noweb the committed tangle is taken as it is: enough for `make` and `make install`.
 ifneq ($(SETUP)$(shell command -v notangle),)
 ifneq ($(filter-out clean help deps,$(GOALS)),)
@@ -13,7 +13,7 @@ MODULES  := $(filter-out $(PROGRAMS),$(basename $(filter %.c,$(ROOTS))))
 endif
 
 NOWEB = /usr/lib/noweb
-build/roots.mk: $(NW) book book/press/roots.awk | $(SETUP)
+build/roots.mk: $(NW) book/. book/press/roots.awk | $(SETUP)
 	@mkdir -p build tangled
 	@grep -qsxF '# $(NW)' $@ || rm -rf build/tangle build/lined
 	@{ echo '# $(NW)'; PATH=$$PATH:$(NOWEB) markup $(NW) | awk -f book/press/roots.awk; } > $@.new

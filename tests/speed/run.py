@@ -78,7 +78,9 @@ def chapter_table(name, rows):
             peer = row["peer"].lower().replace("-", "_")
             line = table.setdefault(row["workload"], {"workload": row["workload"], "units": row["units"], "ours": row["ours"]})
             line[peer] = row["theirs"]
-            line[peer + "_ratio"] = row["ratio"]
+            line[peer + "_ratio"] = row["ratio"]                 # how many times faster than the peer we are
+            line["ours_over_" + peer] = 1 / row["ratio"]         # how many times slower
+            line["ours_over_" + peer] = 1 / row["ratio"]
         columns = list(next(iter(table.values())))
         file.write("\t".join(columns) + "\n")
         for line in table.values():

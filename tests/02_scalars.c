@@ -141,16 +141,13 @@ Test(value, a_new_value_has_its_number_and_no_gradient)
     dl_value *x = dl_value_new(-2.5), *c = dl_value_constant(7);
     cr_assert(eq(dbl, x->data, -2.5));
     cr_assert(eq(dbl, x->grad, 0));
-    cr_assert(eq(ptr, (void *)x->name, NULL));
     cr_assert(eq(dbl, c->data, 7));
     cr_assert(eq(dbl, c->grad, 0));
 }
 
-Test(value, every_value_is_one_cache_line)
+Test(value, a_value_fits_into_a_cache_line)
 {
-    cr_assert(eq(sz, sizeof(dl_value), 64));
-    for (int i = 0; i < 3000; i++)
-        cr_assert(eq(sz, (uintptr_t)dl_value_new(i) % 64, 0));
+    cr_assert(le(sz, sizeof(dl_value), 64));
 }
 
 /* ---- Passes ---------------------------------------------------------------------------------------------------- */
@@ -656,8 +653,8 @@ Test(value, ten_million_terms_are_summed_on_a_small_stack_in_64_bytes_each)
     cr_assert(eq(dbl, seen.value, TEN_MILLION / 2));
     cr_assert(eq(dbl, seen.grad, TEN_MILLION));
     cr_assert(eq(sz, seen.count, TEN_MILLION));
-    if (!ADDRESS_SANITIZER)                /* the fraction: headers of the blocks */
-        cr_assert(le(dbl, seen.bytes / (double)TEN_MILLION, 64.2));
+    if (!ADDRESS_SANITIZER)
+        cr_assert(le(dbl, seen.bytes / (double)TEN_MILLION, 64));
     cr_assert(eq(sz, seen.count_after, 0));
     cr_assert(lt(sz, seen.bytes_after, 16384), "releasing everything gives all memory back");
 }
@@ -701,8 +698,8 @@ Test(value, second_derivatives_of_a_long_chain_need_no_deep_stack)
 
 Test(value, values_are_counted_and_released_at_every_length_around_a_block)
 {
-    static const size_t counts[] = {0, 1, 2, 510, 511, 512, 513, 1021, 1022, 1023, 1024, 1025, 2045, 2046, 2047, 2048, 2049,
-                                    3068, 3069, 3070, 3071, 3072, 4096, 10000};
+    static const size_t counts[] = {0, 1, 2, 1022, 1023, 1024, 1025, 1168, 1169, 1170, 1171, 1172, 2046, 2047, 2048, 2339, 2340, 2341,
+                                    3070, 3509, 3510, 3511, 4096, 10000};
     for EACH(i, counts)
         for EACH(j, counts) {
             dl_value *x = NULL, *last = NULL;
@@ -730,7 +727,6 @@ Test(value, what_is_kept_survives_a_release)
     for (int i = 0; i < 1500; i++) {
         kept[i] = dl_value_new(i);
         kept[i]->grad = -i;
-        kept[i]->name = "kept";
     }
     dl_value *y = dl_value_mul(kept[7], kept[1400]);
     size_t mark = dl_value_count();
@@ -740,7 +736,6 @@ Test(value, what_is_kept_survives_a_release)
     for (int i = 0; i < 1500; i++) {
         cr_assert(eq(dbl, kept[i]->data, i));
         cr_assert(eq(dbl, kept[i]->grad, -i));
-        cr_assert(eq(str, (char *)kept[i]->name, "kept"));
     }
     dl_value_backward(y);
     cr_assert(eq(dbl, kept[7]->grad, 1400 - 7));
@@ -751,12 +746,10 @@ Test(value, a_reused_place_remembers_nothing)
     dl_value *x = dl_value_new(3);
     size_t mark = dl_value_count();
     dl_value *y = dl_value_mul(x, x);
-    y->name = "old";
     dl_value_backward(y);
     dl_value_release(mark);
     dl_value *z = dl_value_new(5);
     cr_assert(eq(dbl, z->grad, 0));
-    cr_assert(eq(ptr, (void *)z->name, NULL));
     dl_value_release(mark);
     dl_value *c = dl_value_constant(5);
     cr_assert(eq(dbl, c->grad, 0));
@@ -793,40 +786,49 @@ Test(value, releasing_nothing_is_allowed)
 
 /* ---- Threads --------------------------------------------------------------------------------------------------- */
 
-static void *count_in_a_thread(void *result)
+struct run { double start, first_count, recording; double grad[40]; };
+
+/* Forty passes over a chain, each with its own number. */
+static void *run_in_a_thread(void *run)
 {
-    double *numbers = result;
-    numbers[0] = dl_value_count();
-    dl_value *x = dl_value_new(numbers[3]), *y = x;
-    for (int i = 0; i < 100000; i++)
-        y = dl_value_sin(dl_value_add(y, x));
-    dl_value_backward(y);
-    numbers[1] = x->grad;
-    numbers[2] = dl_value_set_grad_enabled(false);
+    struct run *r = run;
+    r->first_count = dl_value_count();
+    for (int k = 0; k < 40; k++) {
+        dl_value *x = dl_value_new(r->start + k), *y = x;
+        for (int i = 0; i < 5000; i++)
+            y = dl_value_sin(dl_value_add(y, x));
+        dl_value_backward(y);
+        r->grad[k] = x->grad;
+    }
+    r->recording = dl_value_set_grad_enabled(false);
     dl_value_release(0);
     return NULL;
 }
 
 Test(value, every_thread_has_a_tape_of_its_own)
 {
-    pthread_t thread[2];
-    double result[3][4] = {{0, 0, 0, 0.5}, {0, 0, 0, 0.5}, {0, 0, 0, 0.5}};
+    enum { N = 4 };
+    pthread_t thread[N];
+    struct run together[N] = {{.start = 0.1}, {.start = 0.2}, {.start = 0.3}, {.start = 0.4}}, alone[N];
+    memcpy(alone, together, sizeof alone);
     dl_value *x = dl_value_new(1), *y = dl_value_exp(x);
-    for (int i = 0; i < 2; i++)
-        cr_assert(eq(int, pthread_create(&thread[i], NULL, count_in_a_thread, result[i]), 0));
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < N; i++)
+        cr_assert(eq(int, pthread_create(&thread[i], NULL, run_in_a_thread, &together[i]), 0));
+    for (int i = 0; i < N; i++)
         pthread_join(thread[i], NULL);
-        cr_assert(eq(dbl, result[i][0], 0));
-        cr_assert(eq(dbl, result[i][2], 1));
-        cr_assert(eq(dbl, result[i][1], result[0][1]));
-    }
     cr_assert(eq(sz, dl_value_count(), 2));
     cr_assert(dl_value_set_grad_enabled(true));
     dl_value_backward(y);
     cr_assert_near(x->grad, exp(1), 1e-15, "%s", "");
     dl_value_release(0);
-    count_in_a_thread(result[2]);
-    cr_assert(eq(dbl, result[0][1], result[2][1]));
+    for (int i = 0; i < N; i++) {
+        run_in_a_thread(&alone[i]);
+        dl_value_set_grad_enabled(true);
+        cr_assert(eq(dbl, together[i].first_count, 0));
+        cr_assert(eq(dbl, together[i].recording, 1));
+        for (int k = 0; k < 40; k++)
+            cr_assert(eq(dbl, together[i].grad[k], alone[i].grad[k]), "thread %d, pass %d", i, k);
+    }
 }
 
 static void *a_pass_beside_an_infinite_slope(void *marks)
@@ -923,8 +925,10 @@ Test(value, every_other_function_refuses_null_by_name)
     fails_with(dl_value_grad(x, 1, &none, &dx), ": dl_value_grad: ", "NULL");
     fails_with(dl_value_zero_grad(1, NULL), ": dl_value_zero_grad: ", "NULL");
     fails_with(dl_value_zero_grad(1, &none), ": dl_value_zero_grad: ", "NULL");
-    fails_with(dl_value_write_dot(NULL, x), ": dl_value_write_dot: ", "NULL");
-    fails_with(dl_value_write_dot(stdout, NULL), ": dl_value_write_dot: ", "NULL");
+    fails_with(dl_value_write_dot(NULL, x, 0, NULL, NULL), ": dl_value_write_dot: ", "NULL");
+    fails_with(dl_value_write_dot(stdout, NULL, 0, NULL, NULL), ": dl_value_write_dot: ", "NULL");
+    fails_with(dl_value_write_dot(stdout, x, 1, NULL, (const char *[]){"x"}), ": dl_value_write_dot: ", "NULL");
+    fails_with(dl_value_write_dot(stdout, x, 1, &x, NULL), ": dl_value_write_dot: ", "NULL");
     fails_with(dl_value_gradcheck(NULL, NULL, 1, &at), ": dl_value_gradcheck: ", "NULL");
     fails_with(dl_value_gradcheck(cut, NULL, 1, NULL), ": dl_value_gradcheck: ", "NULL");
     cr_assert(eq(sz, dl_value_count(), 1));
@@ -949,12 +953,12 @@ Test(value, more_values_than_there_are_cannot_be_kept)
 
 /* ---- Pictures -------------------------------------------------------------------------------------------------- */
 
-static char *picture(dl_value *y)
+static char *picture(dl_value *y, size_t n, dl_value *const v[], const char *const name[])
 {
     char *text;
     size_t size;
     FILE *f = open_memstream(&text, &size);
-    dl_value_write_dot(f, y);
+    dl_value_write_dot(f, y, n, v, name);
     fclose(f);
     return text;
 }
@@ -976,12 +980,11 @@ static bool dot_accepts(const char *text)
 Test(value, the_picture_has_names_numbers_gradients_operations_and_is_read_by_dot)
 {
     dl_value *a = dl_value_new(2.5), *b = dl_value_new(-3.25), *product = dl_value_mul(a, b);
-    a->name = "alpha", product->name = "product";
     dl_value_new(987.5);                                               /* not in the picture */
     dl_value *y = dl_value_relu(dl_value_add(product, dl_value_constant(10.125)));
     dl_value_exp(y);
     dl_value_backward(y);
-    char *text = picture(y);
+    char *text = picture(y, 2, (dl_value *[]){product, a}, (const char *[]){"product", "alpha"});
     static const char *const words[] = {"digraph", "->", "alpha", "product", "2.5", "-3.25", "-8.125", "10.1", "mul", "add", "relu"};
     for EACH(i, words)
         cr_assert(strstr(text, words[i]) != NULL, "no %s in\n%s", words[i], text);
@@ -1000,7 +1003,7 @@ Test(value, drawing_changes_nothing)
     dl_value *x = dl_value_new(3), *y = dl_value_mul(x, x);
     dl_value_backward(y);
     size_t count = dl_value_count();
-    char *before = picture(y), *after = picture(y);
+    char *before = picture(y, 0, NULL, NULL), *after = picture(y, 0, NULL, NULL);
     cr_assert(eq(str, before, after));
     cr_assert(eq(sz, dl_value_count(), count));
     cr_assert(eq(dbl, x->grad, 6));
@@ -1013,12 +1016,10 @@ Test(value, drawing_changes_nothing)
 Test(value, names_and_numbers_of_every_kind_are_read_by_dot)
 {
     dl_value *x = dl_value_new(NAN), *y = dl_value_mul(x, dl_value_constant(-INFINITY));
-    x->name = "a \"quoted\" {name} | with <all> \\ of it";
-    y->name = "";
-    char *text = picture(y);
+    char *text = picture(y, 2, (dl_value *[]){x, y}, (const char *[]){"a \"quoted\" {name} | with <all> \\ of it %n", ""});
     cr_assert(dot_accepts(text), "%s", text);
     free(text);
-    text = picture(dl_value_constant(3));
+    text = picture(dl_value_constant(3), 0, NULL, NULL);
     cr_assert(dot_accepts(text), "%s", text);
     free(text);
 }
@@ -1028,7 +1029,7 @@ Test(value, a_graph_over_many_blocks_is_drawn_whole)
     dl_value *x = dl_value_new(1), *y = x;
     for (int i = 0; i < 3000; i++)
         y = dl_value_sin(y);
-    char *text = picture(y);
+    char *text = picture(y, 0, NULL, NULL);
     int sines = 0;
     for (const char *p = text; (p = strstr(p, "sin")) != NULL; p += 3)
         sines++;

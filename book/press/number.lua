@@ -32,8 +32,7 @@ local THEOREMS = {theorem = 'Theorem', lemma = 'Lemma', definition = 'Definition
 local function define(label, word, number)
   if not label or label == '' then return end
   if targets[label] then
-    report.find(chapters, '{#' .. label, 'the label %s is defined twice', label)
-    report.find(chapters, ' #' .. label, 'the label %s is defined twice', label)
+    report.find(chapters, '#' .. label, 'the label %s is defined twice', label)
   end
   targets[label] = {word = word, number = number}
 end

@@ -19,13 +19,20 @@ do for [k=0:3] {
     set cntrparam cubicspline points 8
     unset surface
     set table $border
-    splot map using 1:2:3 every ::1
+    splot map skip 2 using 1:2:3
     unset table
     unset contour
     set surface
-    plot map every ::1 using 1:2:3 with image pixels notitle, \
-         $border using 1:2 with lines lc rgb "#1c1b19" lw 1.4, \
-         "figures/results/moons-points.tsv" using 1:($3 > 0 ? $2 : 1/0) with points pt 7 ps 0.22 lc rgb "#1B3A5C", \
-         "" using 1:($3 < 0 ? $2 : 1/0) with points pt 7 ps 0.22 lc rgb "#9C2A1E"
+    set style line 7 lc rgb "#1c1b19" lw 1.4
+    points = "figures/results/moons-points.tsv"
+    if (|$border| > 5) {
+        plot map skip 2 using 1:2:3 with image, $border using 1:2 with lines ls 7, \
+             points using 1:($3 > 0 ? $2 : 1/0) with points pt 7 ps 0.22 lc rgb "#1B3A5C", \
+             "" using 1:($3 < 0 ? $2 : 1/0) with points pt 7 ps 0.22 lc rgb "#9C2A1E"
+    } else {
+        plot map skip 2 using 1:2:3 with image, \
+             points using 1:($3 > 0 ? $2 : 1/0) with points pt 7 ps 0.22 lc rgb "#1B3A5C", \
+             "" using 1:($3 < 0 ? $2 : 1/0) with points pt 7 ps 0.22 lc rgb "#9C2A1E"
+    }
 }
 unset multiplot

@@ -1,7 +1,7 @@
 # style.gp: read by gnuplot before every plot figures/NAME.gp: the book's font, colours and size.
 # Line styles 1 to 5 are for data; 9 is a dotted mark, 11 is for boxes of a histogram.
 
-set terminal pdfcairo font "TeX Gyre Pagella,9.5" size 110mm,64mm linewidth 1 dashlength 0.6
+set terminal pdfcairo font "TeX Gyre Pagella,9.5" size 11cm,6.4cm linewidth 1 dashlength 0.6
 set encoding utf8
 set minussign
 set style line 1 lc rgb "#1B3A5C" lw 1.8 pt 7 ps 0.35

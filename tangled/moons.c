@@ -131,15 +131,15 @@ static bool write_map(const char *folder, const struct net *net,
     bool was_on = dl_value_set_grad_enabled(false);
     fprintf(f, "# build/moons --plot DIR; step %d; threads 1\n", step);
     fprintf(f, "x\ty\tscore\n");
-    for (int i = 0; i < 31; i++)
-        for (int j = 0; j < 46; j++)
+    for (int i = 0; i < 61; i++, fputc('\n', f))
+        for (int j = 0; j < 91; j++)
             {
-                double x = -1.75 + 0.1 * j, y = -1.25 + 0.1 * i;
+                double x = -1.75 + 0.05 * j, y = -1.25 + 0.05 * i;
                 size_t mark = dl_value_count();
                 dl_value *point[2] = {dl_value_constant(x), dl_value_constant(y)};
                 dl_value *score[MAX_WIDTH];
                 net_forward(net, point, score);
-                fprintf(f, "%.2f\t%.2f\t%.3f\n", x, y, score[0]->data);
+                fprintf(f, "%.2f\t%.2f\t%.2f\n", x, y, score[0]->data);
                 dl_value_release(mark);
             }
     dl_value_set_grad_enabled(was_on);

@@ -401,7 +401,7 @@ static void write_node(FILE *f, dl_value *v)
     fprintf(f, "%s|%.4f", v->op ? v->op->name : "constant", v->data);
     if (wants_gradient(v))
         fprintf(f, "|grad %.4f", v->grad);
-    fprintf(f, "}\"];\n");
+    fprintf(f, "\"];\n");
     if (v->op == NULL || v->op->backward == NULL)
         return;
     for (int k = 0; k < 2 && v->in[k] != NULL; k++) {
@@ -421,7 +421,7 @@ void dl_value_write_dot(FILE *f, dl_value *y, size_t n,
     for (ptrdiff_t i = y - b->value; b != NULL; i = PER_BLOCK - 1) {
         for (; i >= 0; i--)
             if (b->value[i].pass == tape.pass) {
-                fprintf(f, "    v%zu [label=\"{", number_of(&b->value[i]));
+                fprintf(f, "    v%zu [label=\"", number_of(&b->value[i]));
                 for (size_t k = 0; k < n; k++)
                     if (v[k] == &b->value[i]) {
                         for (const char *c = name[k]; *c != '\0'; c++)

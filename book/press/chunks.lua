@@ -11,7 +11,7 @@ local chapters = {}        -- the chapters' files
 local chunks = {}          -- all chunks, in order
 local by_label = {}
 local by_name = {}         -- name -> first chunk of that name
-local defined_in = {}      -- identifier -> label of the chunk that defines it
+local definitions = {}     -- identifier -> the chunks that define it
 
 -- Reading noweb's lines ----------------------------------------------------------------------
 
@@ -53,7 +53,7 @@ local handlers = {
 
 local function parse(block)
   local k = {source = {}, uses = {}, used = pandoc.List {}, defines = pandoc.List {},
-    needs = pandoc.List {}, file = block.attributes.file, line = block.attributes.line}
+    needs = pandoc.List {}, roots = {}, file = block.attributes.file, line = block.attributes.line}
   local s = {places = pandoc.List {}}
   for line in block.text:gmatch '[^\n]+' do
     local word, rest = line:match '^(@%S+) ?(.*)$'
@@ -71,21 +71,47 @@ end
 
 local function is_file(name) return name:match '^[%w_./-]+%.%a%w*$' or name == 'Makefile' end
 
--- Which language?  A root's name says it; the chunks that it uses inherit it.
-local function give_language(name, language)
+-- Which files does a chunk go into?  The first one's name says in what language it is written.
+local function give_root(name, root)
   for _, k in ipairs(by_name[name] or {}) do
-    if not k.lang then
-      k.lang = language
-      for _, use in ipairs(k.uses) do give_language(use.name, language) end
+    if not k.roots[root] then
+      k.roots[root] = true
+      k.public = k.public or root:match '%.h$' ~= nil
+      k.lang = k.lang or lexer.language(root)
+      for _, use in ipairs(k.uses) do give_root(use.name, root) end
     end
   end
 end
 
-local function give_languages()
+local function give_roots()
   for _, k in ipairs(chunks) do
-    if is_file(k.name) then give_language(k.name, lexer.language(k.name)) end
+    if is_file(k.name) then give_root(k.name, k.name) end
   end
   for _, k in ipairs(chunks) do k.lang = k.lang or 'c' end
+end
+
+-- Identifiers --------------------------------------------------------------------------------
+
+local function share_root(a, b)
+  for root in pairs(a.roots) do
+    if b.roots[root] then return true end
+  end
+  return false
+end
+
+-- The label of the chunk that defines what chunk k calls by this name.  What a header defines, and
+-- names with the library's prefix, are known everywhere; other names in their own file only.  In
+-- the text (k is nil) such a name is linked if only one chunk defines it.
+local function definition(id, k)
+  local list = definitions[id]
+  if not list then return nil end
+  if not k then return (#list == 1 or id:match '^[dD][lL]_') and list[1].label or nil end
+  for _, d in ipairs(list) do
+    if share_root(d, k) then return d.label end
+  end
+  for _, d in ipairs(list) do
+    if d.public or id:match '^[dD][lL]_' then return d.label end
+  end
 end
 
 -- Formatting ---------------------------------------------------------------------------------
@@ -101,7 +127,7 @@ end
 local function add_code(out, text, language, k)
   lexer.tokens(text, language, function(kind, token)
     if kind == 'id' then
-      local label = defined_in[token]
+      local label = definition(token, k)
       if label and not (k and label == k.label) then out.link('id', label, token)
       else out.add('tx', token) end
     elseif kind == 'use' then
@@ -124,7 +150,8 @@ end
 local function join(list, separator, show)
   local words, seen = {}, {}
   for _, item in ipairs(list) do
-    local word = show and show(item) or item
+    local word = item
+    if show then word = show(item) end
     if word and not seen[word] then seen[word] = true; words[#words + 1] = word end
   end
   return table.concat(words, separator)
@@ -138,12 +165,13 @@ local function chunk_div(k)
     root = is_file(k.name) and 'file' or nil,
     used = join(k.used, ' '),
     needs = join(k.needs, ' ', function(need)
-      local label = defined_in[need.id]
+      local label = definition(need.id, k)
       return label and label ~= k.label and need.id .. '=' .. label
     end),
     defines = join(k.defines, ' ', function(define)
       return define.id .. '=' .. join(define.labels, ',', function(label)
-        return label ~= k.label and label
+        local user = by_label[label]
+        return label ~= k.label and user and definition(define.id, user) == k.label and label
       end)
     end)}
   return pandoc.Div({pandoc.Plain(formatted(k.name)), out.block()},
@@ -181,7 +209,7 @@ local function quoted(code)
     plain = ''
   end
   lexer.tokens(code.text, 'c', function(kind, token)
-    local label = kind == 'id' and defined_in[token]
+    local label = kind == 'id' and definition(token)
     if label then
       flush()
       inlines:insert(pandoc.Link({pandoc.Code(token, {class = 'nw'})}, '#' .. label, '',
@@ -215,8 +243,8 @@ local function collect(doc)
     end}
   for _, k in ipairs(chunks) do
     for _, define in ipairs(k.defines) do
-      -- where a header's chunk declares what another defines, the definition counts
-      defined_in[define.id] = defined_in[define.id] or k.label
+      definitions[define.id] = definitions[define.id] or {}
+      table.insert(definitions[define.id], k)
     end
   end
 end
@@ -224,7 +252,7 @@ end
 function Pandoc(doc)
   chapters = report.chapters(doc)
   collect(doc)
-  give_languages()
+  give_roots()
   local position = 0
   doc = doc:walk {
     traverse = 'topdown',

@@ -252,6 +252,9 @@ end
 
 local function link(l)
   if l.target:sub(1, 1) ~= '#' then
+    if pandoc.utils.stringify(l.content) == l.target then
+      return raw('\\url{' .. l.target:gsub('[%%#]', '\\%0') .. '}')
+    end
     return wrap('\\href{' .. l.target:gsub('[%%#]', '\\%0') .. '}{', l.content, '}')
   end
   return wrap('\\nwlink{' .. l.target:sub(2) .. '}{', l.content, '}')

@@ -2,7 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 
-static double f(double x)
+static double wave(double x)
 {
     return exp(x) * sin(x);
 }
@@ -15,8 +15,9 @@ int main(void)
     printf("k\th\tforward\tcentral\n");
     for (int k = 0; k <= 50; k++) {
         double h = ldexp(1, -k);
-        double forward = fabs((f(x + h) - f(x)) / h - exact);
-        double central = fabs((f(x + h) - f(x - h)) / (2 * h) - exact);
+        double forward = fabs((wave(x + h) - wave(x)) / h - exact);
+        double central = fabs((wave(x + h) - wave(x - h)) / (2 * h)
+                              - exact);
         printf("%d\t%.3e\t%.3e\t%.3e\n", k, h, forward, central);
         best_forward = fmin(best_forward, forward);
         best_central = fmin(best_central, central);

@@ -421,14 +421,15 @@ void dl_value_write_dot(FILE *f, dl_value *y, size_t n,
     for (ptrdiff_t i = y - b->value; b != NULL; i = PER_BLOCK - 1) {
         for (; i >= 0; i--)
             if (b->value[i].pass == tape.pass) {
-                fprintf(f, "    v%zu [label=\"", number_of(&b->value[i]));
+                dl_value *node = &b->value[i];
+                fprintf(f, "    v%zu [label=\"", number_of(node));
                 for (size_t k = 0; k < n; k++)
-                    if (v[k] == &b->value[i]) {
+                    if (v[k] == node) {
                         for (const char *c = name[k]; *c != '\0'; c++)
                             fprintf(f, strchr("{}|<>\"\\", *c) ? "\\%c" : "%c", *c);
                         fprintf(f, ": ");
                     }
-                write_node(f, &b->value[i]);
+                write_node(f, node);
             }
         b = b->previous;
     }

@@ -53,7 +53,8 @@ build/figures/%.pdf: figures/%.gp figures/style.gp $(RESULTS)
 
 DOTFONT = fontname="TeX Gyre Pagella"
 build/figures/%.pdf: build/figures/%.dot
-	$(call say,draw $@) dot -Tpdf -N$(DOTFONT) -E$(DOTFONT) -G$(DOTFONT) -o $@ $<
+	$(call say,draw $@) dot -Tpdf -N$(DOTFONT) -E$(DOTFONT) -G$(DOTFONT) -Nfontsize=9 \
+	    -Nheight=0.2 -Nwidth=0.3 -Nmargin=0.06,0.03 -Granksep=0.35 -Epenwidth=0.6 -Npenwidth=0.6 -Earrowsize=0.6 -o $@ $<
 
 build/figures/%.dot: figures/%.dot
 	@mkdir -p $(@D)

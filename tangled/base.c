@@ -22,6 +22,7 @@ dl_error_handler *dl_set_error_handler(dl_error_handler *handler)
     return atomic_exchange(&current_handler,
                            handler ? handler : print_and_abort);
 }
+
 void dl_fail(const char *file, int line, const char *function,
              const char *format, ...)
 {

@@ -19,6 +19,7 @@
 _Noreturn void dl_fail(const char *file, int line, const char *function,
                        const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+
 /* Receives the one line of a report. It must not return: it may abort,
    exit, or longjmp out of the failed call. */
 typedef void dl_error_handler(const char *message);

@@ -18,6 +18,7 @@ struct net {
     size_t n;                       /* the number of parameters */
     dl_value *p[MAX_LAYERS * MAX_WIDTH * (MAX_WIDTH + 1)];
 };
+
 static void net_init(struct net *net, struct dl_random *r)
 {
     net->n = 0;
@@ -31,6 +32,7 @@ static void net_init(struct net *net, struct dl_random *r)
         }
     }
 }
+
 static void net_forward(const struct net *net, dl_value *const input[],
                         dl_value *output[])
 {
@@ -47,6 +49,7 @@ static void net_forward(const struct net *net, dl_value *const input[],
         memcpy(x, output, sizeof *x * (size_t)net->width[l + 1]);
     }
 }
+
 static void net_descend(struct net *net, double rate)
 {
     for (size_t i = 0; i < net->n; i++)

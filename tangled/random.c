@@ -40,6 +40,7 @@ uint64_t dl_random_u64(struct dl_random *r)
     uint64_t high = dl_random_u32(r);
     return high << 32 | dl_random_u32(r);
 }
+
 uint64_t dl_random_below(struct dl_random *r, uint64_t n)
 {
     dl_check(n > 0, "there is no integer below 0 to draw");
@@ -55,6 +56,7 @@ double dl_random_uniform_double(struct dl_random *r)
 {
     return (double)(dl_random_u64(r) & 0x1fffffffffffff) * 0x1p-53;
 }
+
 void dl_random_fill_uniform(struct dl_random *r, float *x, size_t n,
                             float low, float high)
 {
@@ -98,6 +100,7 @@ double dl_random_normal(struct dl_random *r)
     r->spare = radius * sin(angle);
     return radius * cos(angle);
 }
+
 static void normal_block(float x[16], float mean, float std)
 {
     for (int j = 0; j < 8; j++) {

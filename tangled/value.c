@@ -13,6 +13,7 @@ struct dl_value_op {
 };
 
 static const struct dl_value_op leaf = {"leaf", NULL};
+
 enum { PER_BLOCK = 1170 };
 
 struct block {
@@ -20,6 +21,7 @@ struct block {
     size_t before;                  /* values in all earlier blocks */
     dl_value value[PER_BLOCK];
 };
+
 static _Thread_local __attribute__((tls_model("initial-exec"))) struct {
     struct block *block;            /* the newest, or NULL */
     struct block *spare;            /* blocks to be used again */
@@ -55,6 +57,7 @@ static dl_value *append(double data)
     v->pass = 0;
     return v;
 }
+
 static dl_value *record(double data, const struct dl_value_op *op,
                         dl_value *a, dl_value *b)
 {
@@ -150,6 +153,7 @@ static void give(dl_value *v, dl_value *share)
         double x = a->data, y = b->data; \
         return record(formula, &op_##name, a, b); \
     }
+
 static void back_neg(dl_value *v, dl_value *g)
 {
     give(v->in[0], dl_value_neg(g));
@@ -171,6 +175,7 @@ static void back_sub(dl_value *v, dl_value *g)
 DEFINE_1(neg, -x)
 DEFINE_2(add, x + y)
 DEFINE_2(sub, x - y)
+
 static void back_mul(dl_value *v, dl_value *g)
 {
     if (wants_gradient(v->in[0]))
@@ -180,6 +185,7 @@ static void back_mul(dl_value *v, dl_value *g)
 }
 
 DEFINE_2(mul, x * y)
+
 static void back_div(dl_value *v, dl_value *g)
 {
     dl_value *share = dl_value_div(g, v->in[1]);
@@ -189,6 +195,7 @@ static void back_div(dl_value *v, dl_value *g)
 }
 
 DEFINE_2(div, x / y)
+
 static void back_exp(dl_value *v, dl_value *g)
 {
     give(v->in[0], dl_value_mul(g, v));
@@ -207,6 +214,7 @@ static void back_sqrt(dl_value *v, dl_value *g)
 DEFINE_1(exp, exp(x))
 DEFINE_1(log, log(x))
 DEFINE_1(sqrt, sqrt(x))
+
 static void back_sin(dl_value *v, dl_value *g)
 {
     give(v->in[0], dl_value_mul(g, dl_value_cos(v->in[0])));
@@ -219,6 +227,7 @@ static void back_cos(dl_value *v, dl_value *g)
 
 DEFINE_1(sin, sin(x))
 DEFINE_1(cos, cos(x))
+
 static void back_tanh(dl_value *v, dl_value *g)
 {
     dl_value *one = dl_value_constant(1);
@@ -234,6 +243,7 @@ static void back_sigmoid(dl_value *v, dl_value *g)
 }
 
 DEFINE_1(tanh, tanh(x))
+
 static double stable_sigmoid(double x)
 {
     double e = exp(-fabs(x));
@@ -241,6 +251,7 @@ static double stable_sigmoid(double x)
 }
 
 DEFINE_1(sigmoid, stable_sigmoid(x))
+
 static void back_pow(dl_value *v, dl_value *g)
 {
     dl_value *a = v->in[0], *b = v->in[1], *zero = dl_value_constant(0);
@@ -254,12 +265,14 @@ static void back_pow(dl_value *v, dl_value *g)
 }
 
 DEFINE_2(pow, pow(x, y))
+
 static void back_relu(dl_value *v, dl_value *g)
 {
     give(v->in[0], v->in[0]->data <= 0 ? dl_value_constant(0) : g);
 }
 
 DEFINE_1(relu, x <= 0 ? 0 : x)
+
 static void back_max(dl_value *v, dl_value *g)
 {
     dl_value *a = v->in[0], *b = v->in[1];
@@ -295,6 +308,7 @@ static void run_backwards(dl_value *y, struct block *b,
         b = b->previous;
     }
 }
+
 enum { SCRATCH = 16 };
 
 static void visit_with_numbers(dl_value *v)
@@ -302,6 +316,7 @@ static void visit_with_numbers(dl_value *v)
     tape.next = tape.scratch;
     v->op->backward(v, dl_value_constant(v->grad));
 }
+
 void dl_value_backward(dl_value *y)
 {
     dl_check(y != NULL, "the argument is NULL");
@@ -324,6 +339,7 @@ void dl_value_zero_grad(size_t n, dl_value *const x[])
         x[i]->grad = 0;
     }
 }
+
 static void visit_with_values(dl_value *v)
 {
     v->op->backward(v, v->adjoint);

@@ -58,6 +58,7 @@ void dl_value_backward(dl_value *y);
 
 /* Set x[i]->grad = 0. */
 void dl_value_zero_grad(size_t n, dl_value *const x[]);
+
 /* Set dx[i] to dy/dx[i], for n leaves or inner values x[i], as new values
    that can be differentiated in turn: a constant 0 where y does not depend
    on x[i]. No ->grad is changed. Always recorded. */

@@ -62,6 +62,8 @@ function chunk.collector()
   end
   function self.block()
     if #plain > 0 or (#out > 0 and out[#out] ~= 'nl') then self.newline() end
+    -- An empty first line separates two definitions of a chunk in the tangled file, not on the page.
+    while out[1] == 'nl' do table.remove(out, 1) end
     return pandoc.CodeBlock(table.concat(out, '\n'), {class = 'tokens'})
   end
   return self

@@ -133,7 +133,8 @@ local function tabular(t)
   local simple = pandoc.utils.to_simple_table(t)
   local columns = {}
   for i, align in ipairs(simple.aligns) do columns[i] = column(align, simple.widths[i]) end
-  local line = pandoc.List {raw('\\begin{tabular}{@{}' .. table.concat(columns) .. '@{}}\\toprule\n')}
+  local line = pandoc.List {
+    raw('\\begin{tabular}{@{}' .. table.concat(columns) .. '@{}}\\toprule\n')}
   local has_head = false
   for _, cell in ipairs(simple.headers) do has_head = has_head or #cell > 0 end
   if has_head then

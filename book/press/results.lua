@@ -1,7 +1,8 @@
 -- results.lua: a Pandoc filter, common to all editions.  Puts measured numbers into the text.
 --
 --   []{.result of="FILE:KEY:COLUMN" fmt="%.3f" scale="100"}
---   ::: {.results of="FILE" columns="a,b" heads="A,B" fmt="%s,%.3f" rows="k1,k2" caption="…" #tbl:x}
+--   ::: {.results of="FILE" columns="a,b" heads="A,B" fmt="%s,%.3f" rows="k1,k2" caption="…"
+--        #tbl:x}
 --
 -- FILE.tsv stands in the directory given as metadata "results" (figures/results): lines that
 -- begin with # say how it was made, then come the names of the columns, then the rows; the

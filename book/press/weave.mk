@@ -1,14 +1,16 @@
 # Weaving: the book as PDF, HTML and EPUB.  (The rules of HTML and EPUB stand in web.mk.)
 #
-# The chapters go through noweb and the common filters once (see parse); from the document that comes
-# out, build/weave/book.json, each edition is made.
+# The chapters go through noweb and the common filters once (see parse); from the document that
+# comes out, build/weave/book.json, each edition is made.
 
 PRESS    = book/press
 WEAVE    = build/weave
 RESULTS  = $(wildcard figures/results/*.tsv)
 # What the chapters show: pictures, and parts of other files
-PICTURES = $(sort $(shell sed -n 's/.*](\(figures\/[A-Za-z0-9_-]*\)).*/build\/\1/p' $(NW) /dev/null))
-EXCERPTS = $(sort $(shell sed -n 's/^```* *{\.excerpt file="\([^"]*\)".*/\1/p' $(NW) /dev/null))
+IMAGE    = .*](\(figures\/[A-Za-z0-9_-]*\)).*
+PICTURES = $(sort $(shell sed -n 's/$(IMAGE)/build\/\1/p' $(NW) /dev/null))
+EXCERPT  = ^```* *{\.excerpt file="\([^"]*\)".*
+EXCERPTS = $(sort $(shell sed -n 's/$(EXCERPT)/\1/p' $(NW) /dev/null))
 PARSE    = $(addprefix $(PRESS)/,parse markdown.awk definitions.awk report.lua lexer.lua \
     chunk.lua results.lua excerpts.lua maths.lua chunks.lua number.lua exercises.lua \
     backmatter.lua stop.lua)
@@ -30,12 +32,18 @@ $(WEAVE)/book.json: $(NW) $(WEAVE)/defs.txt $(PARSE) $(METADATA) $(RESULTS) $(EX
 build/book.pdf: $(WEAVE)/book.json $(TYPESET) $(PICTURES:%=%.pdf)
 	$(call say,typeset $@) $(PRESS)/pdf $< $@
 
-# One chapter, quickly; references to others print as their labels.
+# One chapter, quickly: LuaLaTeX runs once, with the page numbers of the last draft (the first draft
+# has those of the whole book, if there are any).  References to others print as their labels.
 CHAPTER  = $(filter book/$(CH)-%.nw,$(NW))
-draft: $(CHAPTER) $(WEAVE)/defs.txt $(PARSE) $(TYPESET) $(PICTURES:%=%.pdf) ## one chapter as PDF (CH=02)
+LATER    = $(WEAVE)/draft-$(CH)/draft-$(CH).aux
+draft: $(WEAVE)/defs.txt $(PICTURES:%=%.pdf) ## one chapter as PDF (CH=02)
 	@[ -n "$(CHAPTER)" ] || { echo "no chapter $(CH); there are: $(NW)" >&2; exit 2; }
-	@$(PRESS)/parse -d $(WEAVE)/defs.txt -o $(WEAVE)/draft -M draft=$(CH) $(CHAPTER)
-	@$(PRESS)/pdf -n 2 $(WEAVE)/draft/book.json build/draft-$(CH).pdf
+	@$(PRESS)/parse -d $(WEAVE)/defs.txt -o $(WEAVE)/draft \
+	    -M draft=$(CH) $(CHAPTER)
+	@mkdir -p $(dir $(LATER))
+	@[ -f $(LATER) ] || cp $(WEAVE)/book/book.aux $(LATER) 2>/dev/null || true
+	@$(PRESS)/pdf -n $$([ -f $(LATER) ] && echo 1 || echo 2) $(WEAVE)/draft/book.json \
+	    build/draft-$(CH).pdf
 
 lint:                                   ## all mistakes in the chapters that the press refuses
 	@$(PRESS)/lint $(or $(CHAPTER),$(NW))
@@ -43,8 +51,8 @@ lint:                                   ## all mistakes in the chapters that the
 # Pictures: drawings (TikZ), plots (gnuplot), graphs (Graphviz); the screen's are made of the page's.
 build/figures/%.pdf: figures/%.tex figures/style.tex
 	@mkdir -p $(@D)
-	$(call say,draw $@) lualatex -interaction=batchmode -halt-on-error -output-directory $(@D) $< \
-	    > /dev/null || { grep -A 5 '^!' $(@:.pdf=.log) >&2; exit 1; }
+	$(call say,draw $@) lualatex -interaction=batchmode -halt-on-error \
+	    -output-directory $(@D) $< > /dev/null || { grep -A 5 '^!' $(@:.pdf=.log) >&2; exit 1; }
 
 build/figures/%.pdf: figures/%.gp figures/style.gp $(RESULTS)
 	@mkdir -p $(@D)

@@ -28,7 +28,14 @@ local function header(h)
     before = tonumber(number) and ('\\setcounter{chapter}{%d}'):format(number - 1) .. before
       or '\\appendix' .. before
   end
-  return pandoc.Plain(wrap(before, h.content, '}' .. tex.target(h.identifier)))
+  local content = h.content
+  local has_math = false
+  pandoc.Plain(content):walk {Math = function() has_math = true end}
+  if has_math then     -- for the bookmarks, which know no formulas
+    content = wrap('\\texorpdfstring{', content, '}{'
+      .. tex.latex(pandoc.Inlines(pandoc.utils.stringify(content))) .. '}')
+  end
+  return pandoc.Plain(wrap(before, content, '}' .. tex.target(h.identifier)))
 end
 
 -- Mathematics --------------------------------------------------------------------------------
@@ -36,6 +43,8 @@ end
 local function is_equation(block)
   return block and block.t == 'Div' and block.classes:includes 'equation'
 end
+
+local function trimmed(text) return (text:gsub('^%s+', ''):gsub('%s+$', '')) end
 
 local function math_of(div)
   for _, inline in ipairs(div.content[1].content) do
@@ -45,9 +54,8 @@ end
 
 local function equation(div)
   local math = math_of(div)
-  return raw(('\\begin{equation}\\tag{%s}%s%s\\end{equation}')
-    :format(div.attributes.number, tex.target(div.identifier), math.text:gsub('^%s+', '')
-      :gsub('%s+$', '')))
+  return raw(('\\begin{equation*}\\tag{%s}%s%s\\end{equation*}')
+    :format(div.attributes.number, tex.target(div.identifier), trimmed(math.text)))
 end
 
 local function is_display(block)
@@ -194,11 +202,16 @@ local function heading(div, class)
   return out
 end
 
+-- The proof's end mark stands at the end of its last line, also if that is a formula.
 local function proof(div)
   local blocks = div.content
   run_in(blocks, {pandoc.Emph 'Proof.'})
   local last = blocks[#blocks]
-  if last.t == 'Para' then last.content:insert(raw '\\nwqed')
+  local final = last.t == 'Para' and last.content[#last.content]
+  if final and final.t == 'Math' and final.mathtype == 'DisplayMath' then
+    last.content[#last.content] = raw('\\begin{equation*}' .. trimmed(final.text)
+      .. '\\tag*{\\nwqedsign}\\end{equation*}')
+  elseif final then last.content:insert(raw '\\nwqed')
   else blocks:insert(raw_block '\\noindent\\nwqed') end
   return environment('nwproof', blocks)
 end

@@ -11,7 +11,7 @@ pending != "" { complain(pending ": " substr($0, 1, 160)); pending = "" }
     if (part[2] + 0 > 1) pending = $0
 }
 /^(LaTeX|Package|Class|pdfTeX|LuaTeX)[^:]* [Ww]arning/ { if (!benign($0)) complain($0) }
-/^Missing character/ { complain($0) }
+/^Missing character/ || /^warning +\(pdf backend\)/ { complain($0) }
 /^Margins: / { complain($0) }
 
 # Told on every run that a further one is needed; "pdf" sees to that by itself.

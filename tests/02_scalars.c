@@ -570,6 +570,33 @@ Test(value, the_check_catches_a_gradient_wrong_in_one_input_only_and_nan)
     cr_assert(isnan(dl_value_gradcheck(cut, NULL, 2, (double[]){NAN, 1})));
 }
 
+struct watched { size_t before, recorded, calls; };
+
+static dl_value *watch(size_t n, dl_value *const x[], void *context)
+{
+    struct watched *w = context;
+    bool on = dl_value_set_grad_enabled(true);
+    dl_value_set_grad_enabled(on);
+    cr_assert(eq(sz, dl_value_count(), w->before + n));                /* no values but the n leaves, at each call */
+    w->recorded += on;
+    w->calls++;
+    return dl_value_mul(x[0], x[n - 1]);
+}
+
+Test(value, the_check_records_once_and_takes_two_steps_in_each_direction)
+{
+    struct watched w = {.before = dl_value_count()};
+    cr_assert(lt(dbl, dl_value_gradcheck(watch, &w, 3, (double[]){1, 2, 3}), 1e-9));
+    cr_assert(eq(sz, w.calls, 7));
+    cr_assert(eq(sz, w.recorded, 1));
+}
+
+Test(value, the_checks_step_grows_with_the_input)
+{
+    struct watched w = {.before = dl_value_count()};
+    cr_assert(lt(dbl, dl_value_gradcheck(watch, &w, 2, (double[]){1e9, 1e-9}), 1e-9));
+}
+
 Test(value, the_check_leaves_tape_and_recording_as_they_were)
 {
     int calls = 0;

@@ -8,7 +8,7 @@ PACKAGES = make gcc libc6-dev pkg-config libcriterion-dev libjansson-dev \
     texlive-luatex texlive-latex-recommended texlive-latex-extra texlive-pictures \
     texlive-fonts-recommended lmodern fonts-texgyre fonts-texgyre-math fonts-jetbrains-mono
 EXTRAS   = python3-torch python3-numpy libopenblas0-openmp
-CITOOLS  = git clang gdb gcovr epubcheck
+CITOOLS  = git clang gdb gcovr epubcheck valgrind
 
 # Every goal but these few sets itself up: build/roots.mk, which they all read, asks for `deps`.
 # (all, install: the committed tangle and a C compiler suffice. make -n installs nothing.)

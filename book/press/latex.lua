@@ -27,6 +27,8 @@ local function header(h)
   if h.level == 1 and number then
     before = tonumber(number) and ('\\setcounter{chapter}{%d}'):format(number - 1) .. before
       or '\\appendix' .. before
+  elseif h.level == 1 then      -- bibliography and indices need not begin on the right
+    before = '\\KOMAoption{open}{any}' .. before
   end
   local content = h.content
   local has_math = false

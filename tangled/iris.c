@@ -273,5 +273,9 @@ int main(int argc, char **argv)
         dl_value_release(0);
     }
     printf("mean\t\t%.3f\t%.3f\n", mean_training, mean_test);
+    if (fflush(stdout) != 0) {
+        fprintf(stderr, "%s: standard output: %s\n", argv[0], strerror(errno));
+        return 1;
+    }
     return 0;
 }

@@ -231,5 +231,9 @@ int main(int argc, char **argv)
         net_descend(&net, 1 - 0.9 * step / (steps ? steps : 1));
     }
     dl_value_release(0);
+    if (fflush(stdout) != 0) {
+        fprintf(stderr, "%s: standard output: %s\n", argv[0], strerror(errno));
+        return 1;
+    }
     return 0;
 }

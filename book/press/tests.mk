@@ -5,7 +5,7 @@
 ifneq ($(CH),)
 override CH := $(if $(filter 1 2 3 4 5 6 7 8 9,$(CH)),0$(CH),$(CH))
 ifeq ($(filter book/$(CH)-%,$(NW)),)
-$(error There is no chapter $(CH); there are: $(patsubst book/%,%,$(NW)))
+$(error There is no chapter $(CH); there are: $(NW:book/%=%))
 endif
 endif
 
@@ -57,10 +57,10 @@ check-units: programs $(BINARIES) $(EMPTIES)
 
 ifneq ($(filter exercise,$(GOALS)),)
 ifeq ($(wildcard tests/exercises/$(or $(EX),none).c),)
-$(error There is no programming exercise EX=$(EX); there are: $(LABELS))
+$(error $(if $(EX),There is no programming exercise EX=$(EX),Say which exercise: EX=02-adjoint); there are: $(LABELS))
 endif
-ifeq ($(wildcard $(or $(FILE),none)),)
-$(error Give the file with your solution: make exercise EX=$(EX) FILE=mine.c$(if $(FILE), ($(FILE) is not there)))
+ifeq ($(and $(filter %.c,$(FILE)),$(wildcard $(FILE))),)
+$(error Give the C file with your solution: make exercise EX=$(EX) FILE=mine.c$(if $(FILE), ($(FILE) is not $(if $(filter %.c,$(FILE)),there,one))))
 endif
 endif
 exercise: $(B)/exercises/$(EX)-mine     ## test your solution: EX=02-adjoint FILE=mine.c

@@ -18,6 +18,15 @@ TYPESET  = $(addprefix $(PRESS)/,pdf book.latex layout.tex margins.lua latex.lua
     chunks-latex.lua latexwriter.lua)
 METADATA = $(wildcard book/metadata.yaml book/references.bib)
 
+# Two makes must not weave into the same files at once: the second waits.  A process that lives as
+# long as this make holds the lock (which is on the directory book/, so that no file is needed).
+ifneq ($(filter book html epub draft build/%,$(GOALS)),)
+ifeq ($(MAKE_RESTARTS)$(shell command -v flock >/dev/null || echo none),)
+$(shell exec 9<book; flock -w 0.5 9 || { echo 'Waiting until another make has woven' >&2; flock 9; }; \
+    tail -s 0.1 --pid=$$PPID -f /dev/null >/dev/null 2>&1 &)
+endif
+endif
+
 book: build/book.pdf html epub          ## the book as PDF, HTML and EPUB
 
 $(WEAVE)/defs.txt: $(patsubst %,build/lined/%,$(filter %.c %.h,$(ROOTS))) $(PRESS)/definitions
@@ -35,9 +44,11 @@ build/book.pdf: $(WEAVE)/book.json $(TYPESET) $(PICTURES:%=%.pdf)
 # One chapter, quickly: LuaLaTeX runs once, with the page numbers of the last draft (the first draft
 # has those of the whole book, if there are any).  References to others print as their labels.
 CHAPTER  = $(filter book/$(CH)-%.nw,$(NW))
+ifeq ($(filter draft,$(GOALS))$(CH),draft)
+$(error Say which chapter: make draft CH=$(firstword $(CHAPTERS)). There are: $(NW:book/%=%))
+endif
 LATER    = $(WEAVE)/draft-$(CH)/draft-$(CH).aux
 draft: $(WEAVE)/defs.txt $(PICTURES:%=%.pdf) ## one chapter as PDF (CH=02)
-	@[ -n "$(CHAPTER)" ] || { echo "no chapter $(CH); there are: $(NW)" >&2; exit 2; }
 	@$(PRESS)/parse -d $(WEAVE)/defs.txt -o $(WEAVE)/draft \
 	    -M draft=$(CH) $(CHAPTER)
 	@mkdir -p $(dir $(LATER))

@@ -20,7 +20,7 @@ METADATA = $(wildcard book/metadata.yaml book/references.bib)
 
 # Two makes must not weave into the same files at once: the second waits.  A process that lives as
 # long as this make holds the lock (which is on the directory book/, so that no file is needed).
-ifneq ($(filter book html epub draft build/%,$(GOALS)),)
+ifneq ($(filter book html epub draft spread build/%,$(GOALS)),)
 ifeq ($(MAKE_RESTARTS)$(shell command -v flock >/dev/null || echo none),)
 $(shell exec 9<book; flock -w 0.5 9 || { echo 'Waiting until another make has woven' >&2; flock 9; }; \
     tail -s 0.1 --pid=$$PPID -f /dev/null >/dev/null 2>&1 &)
@@ -56,6 +56,11 @@ draft: $(WEAVE)/defs.txt $(PICTURES:%=%.pdf) ## one chapter as PDF (CH=02)
 	@$(PRESS)/pdf -n $$([ -f $(LATER) ] && echo 1 || echo 2) $(WEAVE)/draft/book.json \
 	    build/draft-$(CH).pdf
 
+# The two facing pages that README.md shows: those of this label.
+SPREAD   = fig:steps
+spread: build/book.pdf                  ## draw figures/spread.png anew, two pages for README.md
+	@$(PRESS)/spread $(SPREAD) $< figures/spread.png
+
 lint:                                   ## all mistakes in the chapters that the press refuses
 	@$(PRESS)/lint $(or $(CHAPTER),$(NW))
 
@@ -87,4 +92,4 @@ build/figures/%.dot: build/%
 build/figures/%.svg: build/figures/%.pdf
 	@pdftocairo -svg $< $@
 
-.PHONY: book draft lint
+.PHONY: book draft lint spread

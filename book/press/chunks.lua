@@ -92,6 +92,18 @@ end
 
 -- Identifiers --------------------------------------------------------------------------------
 
+-- noweb's finduses looks for identifiers in the whole text; those in strings and in comments are
+-- none.  The identifiers of a chunk, as a set:
+local function identifiers_of(k)
+  if not k.identifiers then
+    k.identifiers = {}
+    lexer.tokens(k.source .. '\n', k.lang, function(kind, token)
+      if kind == 'id' then k.identifiers[token] = true end
+    end)
+  end
+  return k.identifiers
+end
+
 local function share_root(a, b)
   for root in pairs(a.roots) do
     if b.roots[root] then return true end
@@ -165,13 +177,14 @@ local function chunk_div(k)
     root = is_file(k.name) and 'file' or nil,
     used = join(k.used, ' '),
     needs = join(k.needs, ' ', function(need)
-      local label = definition(need.id, k)
+      local label = identifiers_of(k)[need.id] and definition(need.id, k)
       return label and label ~= k.label and need.id .. '=' .. label
     end),
     defines = join(k.defines, ' ', function(define)
       return define.id .. '=' .. join(define.labels, ',', function(label)
         local user = by_label[label]
-        return label ~= k.label and user and definition(define.id, user) == k.label and label
+        return label ~= k.label and user and identifiers_of(user)[define.id]
+          and definition(define.id, user) == k.label and label
       end)
     end)}
   return pandoc.Div({pandoc.Plain(formatted(k.name)), out.block()},

@@ -97,7 +97,7 @@ struct outcome {
     int right;
 };
 
-static struct outcome learn(struct net *net, const struct moons *m)
+static struct outcome collect(struct net *net, const struct moons *m)
 {
     struct outcome all = {0, 0};
     dl_value_zero_grad(net->n, net->p);
@@ -217,7 +217,7 @@ int main(int argc, char **argv)
     printf("# build/moons --steps %d --seed %d; threads 1\n", steps, seed);
     printf("step\tloss\taccuracy\n");
     for (int step = 0; step <= steps; step++) {
-        struct outcome now = learn(&net, &moons);
+        struct outcome now = collect(&net, &moons);
         if (step % 10 == 0 || step == steps)
             printf("%d\t%.4f\t%.2f\n", step, now.loss,
                    (double)now.right / POINTS);

@@ -8,7 +8,7 @@
 
 struct dl_value_op {
     const char *name;
-    /* hand the gradient g of the loss at v on to the inputs of v */
+    /* hand g, the gradient at v, on to the inputs of v */
     void (*backward)(dl_value *v, dl_value *g);
 };
 
@@ -34,6 +34,7 @@ static _Thread_local __attribute__((tls_model("initial-exec"))) struct {
 
 static void add_block(void)
 {
+    dl_check(tape.scratch == NULL, "a rule makes too many values");
     struct block *b = tape.spare;
     if (b != NULL)
         tape.spare = b->previous;
@@ -288,7 +289,8 @@ DEFINE_2(max, x > y || isnan(x) ? x : y)
 static struct block *block_of(const dl_value *v)
 {
     struct block *b = tape.block;
-    while (b != NULL && (v < b->value || v >= b->value + PER_BLOCK))
+    while (b != NULL
+           && (uintptr_t)v - (uintptr_t)b->value >= sizeof b->value)
         b = b->previous;
     dl_check(b != NULL, "the value is not on the tape of this thread");
     return b;
@@ -326,7 +328,9 @@ void dl_value_backward(dl_value *y)
     dl_value scratch[SCRATCH], *next = tape.next, *end = tape.end;
     tape.next = tape.scratch = scratch;
     tape.end = scratch + SCRATCH;
+    tape.differentiable = false;
     run_backwards(y, b, visit_with_numbers);
+    tape.scratch = NULL;
     tape.next = next;
     tape.end = end;
     dl_value_set_grad_enabled(was_on);
@@ -348,16 +352,14 @@ static void visit_with_values(dl_value *v)
 void dl_value_grad(dl_value *y, size_t n, dl_value *const x[],
                    dl_value *dx[])
 {
-    dl_check(y != NULL, "the root is NULL");
+    dl_check(y != NULL, "the value to differentiate is NULL");
     struct block *b = block_of(y);
-    dl_check(wants_gradient(y), "the value does not depend on any leaf");
     for (size_t i = 0; i < n; i++)
         dl_check(x != NULL && x[i] != NULL && dx != NULL,
                  "value %zu, or the place of its gradient, is NULL", i);
     bool was_on = dl_value_set_grad_enabled(true);
     tape.differentiable = true;
     run_backwards(y, b, visit_with_values);
-    tape.differentiable = false;
     dl_value_set_grad_enabled(was_on);
     for (size_t i = 0; i < n; i++)
         dx[i] = x[i]->pass == tape.pass ? x[i]->adjoint

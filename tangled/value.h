@@ -15,7 +15,7 @@
 typedef struct dl_value dl_value;
 struct dl_value {
     double data;                    /* the number */
-    double grad;                    /* the gradient of the last root here */
+    double grad;                    /* dy/d(this); adds up in a leaf */
     const struct dl_value_op *op;   /* how it was made; NULL: a constant */
     dl_value *in[2];                /* from what */
     dl_value *adjoint;              /* its gradient, if that is a value */
@@ -60,8 +60,8 @@ void dl_value_backward(dl_value *y);
 void dl_value_zero_grad(size_t n, dl_value *const x[]);
 
 /* Set dx[i] to dy/dx[i], for n leaves or inner values x[i], as new values
-   that can be differentiated in turn: a constant 0 where y does not depend
-   on x[i]. No ->grad is changed. Always recorded. */
+   that can be differentiated in turn; where y does not depend on x[i],
+   that is a constant 0. No ->grad is changed. Always recorded. */
 void dl_value_grad(dl_value *y, size_t n, dl_value *const x[],
                    dl_value *dx[]);
 

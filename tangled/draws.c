@@ -1,12 +1,14 @@
 /* draws.c - mean and variance of a million draws of each kind. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include "dlfs.h"
 
 enum { N = 1000000 };
 
+/* mu, var and mu4 are mean, variance and fourth moment in theory */
 static void print_moments(const char *kind, const float *x,
-                          double mean_theory, double variance_theory)
+                          double mu, double var, double mu4)
 {
     double mean = 0, variance = 0;
     for (int i = 0; i < N; i++)
@@ -15,8 +17,9 @@ static void print_moments(const char *kind, const float *x,
     for (int i = 0; i < N; i++)
         variance += (x[i] - mean) * (x[i] - mean);
     variance /= N;
-    printf("%s\t%.5f\t%.5f\t%.5f\t%.5f\n", kind, mean, variance,
-           mean_theory, variance_theory);
+    printf("%s\t%.5f\t%.2f\t%.5f\t%.2f\n", kind,
+           mean, (mean - mu) / sqrt(var / N),
+           variance, (variance - var) / sqrt((mu4 - var * var) / N));
 }
 
 static void print_histogram(const float *x)
@@ -24,9 +27,9 @@ static void print_histogram(const float *x)
     enum { BINS = 80 };
     int count[BINS] = {0};
     for (int i = 0; i < N; i++) {
-        int bin = (int)(x[i] * 10 + BINS / 2);
-        if (x[i] * 10 + BINS / 2 >= 0 && bin < BINS)
-            count[bin]++;
+        float place = x[i] * 10 + BINS / 2;
+        if (place >= 0 && place < BINS)
+            count[(int)place]++;
     }
     printf("# build/draws --histogram; seed 1; threads 1\n");
     printf("center\tdensity\n");
@@ -49,16 +52,16 @@ int main(int argc, char **argv)
     else
         {
             printf("# build/draws; seed 1; threads 1\n");
-            printf("kind\tmean\tvariance\tmean_theory\tvariance_theory\n");
+            printf("kind\tmean\tmean_z\tvariance\tvariance_z\n");
             dl_random_fill_uniform(&random, x, N, 0, 1);
-            print_moments("uniform", x, 0.5, 1.0 / 12);
+            print_moments("uniform", x, 0.5, 1.0 / 12, 1.0 / 80);
             dl_random_fill_bernoulli(&random, x, N, 0.25);
-            print_moments("bernoulli", x, 0.25, 0.25 * 0.75);
+            print_moments("bernoulli", x, 0.25, 3.0 / 16, 21.0 / 256);
             dl_random_fill_normal(&random, x, N, 3, 2);
-            print_moments("normal", x, 3, 4);
+            print_moments("normal", x, 3, 4, 48);
             for (int i = 0; i < N; i++)
                 x[i] = (float)(dl_random_below(&random, 6) + 1);
-            print_moments("die", x, 3.5, 35.0 / 12);
+            print_moments("die", x, 3.5, 35.0 / 12, 707.0 / 48);
         }
     free(x);
     return 0;

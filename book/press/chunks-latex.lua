@@ -11,6 +11,10 @@ local chunk, tex = require 'chunk', require 'latexwriter'
 local by_label, titles = {}, {}     -- all chunks; the names of chunks, as LaTeX
 
 local SHORT = 12                    -- chunks of so many lines are not broken
+-- Penalties for a page's end behind an empty line and behind others, by the depth of what follows.
+-- Their last digit, modulo 10, is 7: by this layout.tex knows that code goes on (no figure may come between).
+local EMPTY = {[0] = -23, 47, 347, 1247}
+local FULL = {[0] = 247, 997, 1997, 7997}
 local MANY = 6                      -- more references than these are left to the index
 
 local function title(name)
@@ -24,18 +28,61 @@ local writer = {
   use = function(label, name) return ('\\nwuse{%s}{%s}'):format(label, title(name)) end,
 }
 
--- Lines of code, each in a macro that says whether the page may be broken behind it:
--- \nwkeep never, \nwline reluctantly, \nwblank gladly.
-local function code(tokens)
-  local lines = chunk.lines(tokens, writer)
-  local out = {}
+-- Where a page may end ------------------------------------------------------------------------
+
+-- The same lines, bare: without comments (a line of comment only is "/*") and formatting.
+local bare = {
+  text = function(text) return text end,
+  kind = function(kind, text) return kind == 'co' and '\1' or text end,
+  id = function(_, text) return text end,
+  use = function() return '<<use>>;' end,
+}
+local function bare_lines(tokens)
+  local lines = chunk.lines(tokens, bare)
   for i, line in ipairs(lines) do
-    local whole = #lines <= SHORT or i <= 3 or i >= #lines - 3
-    local before_brace = lines[i + 1] and lines[i + 1]:gsub('\\nwsp{}', '') == '\\}'
-    if i == #lines or whole or before_brace or lines[i + 1] == '' then
-      out[i] = '\\nwkeep{' .. line .. '}'
-    elseif line == '' then out[i] = '\\nwblank'
-    else out[i] = '\\nwline{' .. line .. '}' end
+    local rest = line:gsub('%s*\1', '')
+    lines[i] = rest:match '%S' and rest:gsub('%s+$', '') or line:find '\1' and '/*' or ''
+  end
+  return lines
+end
+
+local function depth(line) return #line:match '^ *' end
+
+-- Does a statement end with this line?  In C we can tell; in other languages we believe it if no
+-- parenthesis or the like is open.
+local function ends_statement(line, lang)
+  if line == '' then return true end
+  if line == '/*' or line:match '\\$' then return false end
+  if lang == 'c' then return line:match '[;}]$' or line:match '^#' end
+  return not line:match '[,({%[=|&+]$'
+end
+
+-- The price of a page's end behind each line; nil forbids it.  Best is an empty line of the chunk;
+-- the deeper the code that goes on below is indented, the worse.
+local function prices(tokens, lang)
+  local lines, list = bare_lines(tokens), {}
+  if #lines <= SHORT then return list end
+  local least = math.huge
+  for _, line in ipairs(lines) do
+    if line ~= '' and line ~= '/*' then least = math.min(least, depth(line)) end
+  end
+  for i = 3, #lines - 3 do
+    local line, after = lines[i], lines[i + 1]
+    local word = after:match '^%s*([%a}{]*)'
+    if after ~= '' and ends_statement(line, lang) and word ~= 'else' and not word:match '^[}{]' then
+      local level = after == '/*' and 0 or math.min((depth(after) - least) // 4, 3)
+      list[i] = line == '' and EMPTY[level] or FULL[level]
+    end
+  end
+  return list
+end
+
+-- Lines of code, each in a macro that says whether the page may end behind it.
+local function code(tokens, lang)
+  local price = prices(tokens, lang)
+  local out = {}
+  for i, line in ipairs(chunk.lines(tokens, writer)) do
+    out[i] = price[i] and ('\\nwcut{%d}{%s}'):format(price[i], line) or '\\nwkeep{' .. line .. '}'
   end
   return table.concat(out, '\n')
 end
@@ -78,17 +125,21 @@ local function whole_chunk(div)
   local k = chunk.read(div)
   local known = function(label) return label and by_label[label] and label or '' end
   return tex.raw_block(('\\begin{nwchunk}{%s}{%s}{%s}{%s}{%s}\n%s\n\\end{nwchunk}')
-    :format(k.label, title(k.name), known(k.prev), known(k.next), margin(k), code(k.tokens)))
+    :format(k.label, title(k.name), known(k.prev), known(k.next), margin(k), code(k.tokens, k.lang)))
 end
 
 local function excerpt(div)
   local k, a = chunk.read(div), div.attributes
   return tex.raw_block(('\\begin{nwexcerpt}{%s}\n%s\n\\end{nwexcerpt}')
-    :format(tex.escape(a.file), code(k.tokens)))
+    :format(tex.escape(a.file), code(k.tokens, k.lang)))
 end
 
 local function plain(div)
-  return tex.raw_block('\\begin{nwplain}\n' .. code(chunk.read(div).tokens) .. '\n\\end{nwplain}')
+  local k = chunk.read(div)
+  if div.classes:includes 'command' then      -- for the shell
+    return tex.raw_block('\\nwcommand{' .. chunk.lines(k.tokens, writer)[1] .. '}')
+  end
+  return tex.raw_block('\\begin{nwplain}\n' .. code(k.tokens, k.lang) .. '\n\\end{nwplain}')
 end
 
 function Pandoc(doc)

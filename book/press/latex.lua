@@ -112,7 +112,7 @@ end
 
 local function figure(div)
   local image = div.content[1].content[1]
-  local line = pandoc.List {raw('\\begin{figure}[htbp]\\centering' .. graphic(image))}
+  local line = pandoc.List {raw('\\begin{figure}[htp]\\centering' .. graphic(image))}
   line:extend(caption(image.caption, div, 'nwfigurecaption'))
   line:insert(raw '\\end{figure}')
   return pandoc.Plain(line)
@@ -158,7 +158,7 @@ end
 
 local function numbered_table(div)
   local t = div.content[1]
-  local line = pandoc.List {raw '\\begin{table}[htbp]\\centering'}
+  local line = pandoc.List {raw '\\begin{table}[htp]\\centering'}
   line:extend(caption(pandoc.utils.blocks_to_inlines(t.caption.long), div, 'nwtablecaption'))
   line:extend(wrap('\\nwtable{', tabular(t), '}'))
   line:insert(raw '\\end{table}')
@@ -183,13 +183,23 @@ local function run_in(blocks, inlines)
 end
 
 local function environment(name, blocks)
+  if name == 'nwtheorem' then         -- no page ends between its paragraphs
+    for i = #blocks, 2, -1 do blocks:insert(i, raw_block '\\par\\nobreak') end
+  end
   blocks:insert(1, raw_block('\\begin{' .. name .. '}'))
   blocks:insert(raw_block('\\end{' .. name .. '}'))
   return blocks
 end
 
+-- The title of an exercise ends like a sentence.
+local function with_stop(inlines)
+  if pandoc.utils.stringify(inlines):match '[.?!]$' then return inlines end
+  return inlines .. {pandoc.Str '.'}
+end
+
 -- The heading that number.lua made, as LaTeX: number, title, level.
-local function heading(div, class)
+local function heading(div)
+  local in_exercise = div.classes:includes 'exercise' or div.classes:includes 'solution'
   local line = div.content:remove(1)
   local out = pandoc.List {raw(div.identifier ~= '' and tex.target(div.identifier) or '')}
   for _, inline in ipairs(line.content) do
@@ -197,6 +207,8 @@ local function heading(div, class)
       or inline.classes:includes 'title' and 'title' or inline.classes:includes 'level' and 'level')
     if kind == 'head' and inline.t == 'Link' then
       out:extend(wrap('\\nwhead{\\nwlink{' .. inline.target:sub(2) .. '}{', inline.content, '}}'))
+    elseif kind == 'title' and in_exercise then
+      out:extend(wrap('\\nwtitle{', with_stop(inline.content), '}'))
     elseif kind then out:extend(wrap('\\nw' .. kind .. '{', inline.content, '}'))
     else out:insert(raw '\\ ') end
   end
@@ -269,7 +281,8 @@ end
 local function link(l)
   if l.target:sub(1, 1) ~= '#' then
     if pandoc.utils.stringify(l.content) == l.target then
-      return raw('\\url{' .. l.target:gsub('[%%#]', '\\%0') .. '}')
+      local text = tex.escape(l.target):gsub('[/.]%f[%w]', '%0\\nwbreak{}')
+      return raw('\\nwurl{' .. l.target:gsub('[%%#]', '\\%0') .. '}{' .. text .. '}')
     end
     return wrap('\\href{' .. l.target:gsub('[%%#]', '\\%0') .. '}{', l.content, '}')
   end

@@ -25,7 +25,7 @@ function M.raw_block(text) return pandoc.RawBlock('latex', text) end
 function M.code(text)
   local tex = M.escape(text):gsub(' ', '\\ ')
   if #text > 8 then
-    tex = tex:gsub('\\_', '\\_\\nwbreak{}'):gsub('([./(,])', '%1\\nwbreak{}')
+    tex = tex:gsub('\\_', '\\_\\nwbreak{}'):gsub('([./,])', '%1\\nwbreak{}')
       :gsub('%->{}', '->{}\\nwbreak{}')
   end
   return '\\nwq{' .. tex .. '}'

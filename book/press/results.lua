@@ -53,7 +53,7 @@ local function typeset(text)
   local mantissa, exponent = text:match '^(-?[%d.]+)e([+-]%d+)$'
   if mantissa then
     local power = ('10^{%d}'):format(tonumber(exponent))
-    return pandoc.Math('InlineMath', mantissa .. ' \\times ' .. power)
+    return pandoc.Math('InlineMath', mantissa .. ' \\cdot ' .. power)
   end
   return pandoc.Str((text:gsub('^-(%d)', '\u{2212}%1')))
 end

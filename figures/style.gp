@@ -4,11 +4,11 @@
 set terminal pdfcairo font "TeX Gyre Pagella,8.5" fontscale 1 size 11cm,6.4cm linewidth 1 dashlength 0.6
 set encoding utf8
 set minussign
-set style line 1 lc rgb "#1B3A5C" lw 1.8 pt 7 ps 0.4
-set style line 2 lc rgb "#9C2A1E" lw 1.8 pt 6 ps 0.4
-set style line 3 lc rgb "#2E6B5E" lw 1.8 pt 5 ps 0.4
-set style line 4 lc rgb "#B0761C" lw 1.8 pt 9 ps 0.45
-set style line 5 lc rgb "#7B2D6B" lw 1.8 pt 13 ps 0.45
+set style line 1 lc rgb "#1B3A5C" lw 1.4 pt 7 ps 0.5
+set style line 2 lc rgb "#9C2A1E" lw 1.4 pt 6 ps 0.55
+set style line 3 lc rgb "#2E6B5E" lw 1.4 pt 5 ps 0.5
+set style line 4 lc rgb "#B0761C" lw 1.4 pt 9 ps 0.6
+set style line 5 lc rgb "#7B2D6B" lw 1.4 pt 13 ps 0.6
 set style line 9 lc rgb "#6B6B6B" lw 1.2 dt (1.5,3)
 set style line 11 lc rgb "#C3CCD8"
 set style fill solid 1.0 noborder

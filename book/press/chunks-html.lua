@@ -99,6 +99,9 @@ end
 local function Div(div)
   local class = div.classes[1]
   if class == 'nwchunk' then return pandoc.RawBlock('html', chunk_html(chunk.read(div))) end
+  if div.classes:includes 'command' then
+    return pandoc.RawBlock('html', (pre(chunk.read(div).tokens):gsub('<pre', '<pre class="command"', 1)))
+  end
   if class == 'nwplain' or class == 'excerpt' then
     return pandoc.RawBlock('html', with_file_name(chunk.read(div), div.attributes.file))
   end

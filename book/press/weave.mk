@@ -27,7 +27,7 @@ $(shell exec 9<book; flock -w 0.5 9 || { echo 'Waiting until another make has wo
 endif
 endif
 
-book: build/book.pdf html epub          ## the book as PDF, HTML and EPUB
+book: all build/book.pdf html epub      ## the book as PDF, HTML and EPUB
 
 $(WEAVE)/defs.txt: $(patsubst %,build/lined/%,$(filter %.c %.h,$(ROOTS))) $(PRESS)/definitions
 	@mkdir -p $(@D)

@@ -28,11 +28,11 @@ do for [k=0:3] {
     if (|$border| > 5) {
         plot map skip 2 using 1:2:3 with image, $border using 1:2 with lines ls 7, \
              points using 1:($3 > 0 ? $2 : 1/0) with points pt 7 ps 0.22 lc rgb "#1B3A5C", \
-             "" using 1:($3 < 0 ? $2 : 1/0) with points pt 7 ps 0.22 lc rgb "#9C2A1E"
+             "" using 1:($3 < 0 ? $2 : 1/0) with points pt 6 ps 0.25 lc rgb "#9C2A1E"
     } else {
         plot map skip 2 using 1:2:3 with image, \
              points using 1:($3 > 0 ? $2 : 1/0) with points pt 7 ps 0.22 lc rgb "#1B3A5C", \
-             "" using 1:($3 < 0 ? $2 : 1/0) with points pt 7 ps 0.22 lc rgb "#9C2A1E"
+             "" using 1:($3 < 0 ? $2 : 1/0) with points pt 6 ps 0.25 lc rgb "#9C2A1E"
     }
 }
 unset multiplot

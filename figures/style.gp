@@ -1,7 +1,7 @@
 # style.gp: read by gnuplot before every plot figures/NAME.gp: the book's font, colours and size.
-# Line styles 1 to 5 are for data; 9 is a dotted mark, 11 is for boxes of a histogram.
+# (fontscale 0.75 makes a point of the font a point of the page.) Line styles 1 to 5 are for data; 9 is a dotted mark, 11 is for boxes of a histogram.
 
-set terminal pdfcairo font "TeX Gyre Pagella,8.5" fontscale 1 size 11cm,6.4cm linewidth 1 dashlength 0.6
+set terminal pdfcairo font "TeX Gyre Pagella,8.5" fontscale 0.75 size 11cm,6.4cm linewidth 1 dashlength 0.6
 set encoding utf8
 set minussign
 set style line 1 lc rgb "#1B3A5C" lw 1.4 pt 7 ps 0.5

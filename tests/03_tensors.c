@@ -1503,7 +1503,7 @@ Test(npy, bad_beginnings_are_refused)
     header[1999] = '\0';
     write_file(1, 0, header, 4);
     refused("a header of 1999 bytes is too long", "a long header");
-    write_bytes("\x93NUMPY\2\0\377\377\377\377{'descr'", 22);
+    write_bytes("\x93NUMPY\2\0\377\377\377\377{'descr'", 20);
     refused("a header of 4294967295 bytes", "a header of four gigabytes");
     write_bytes("\x93NUMPY\1\0\4\0{}\0\n", 14);
     refused("has a zero byte", "a zero in the header");

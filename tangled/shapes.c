@@ -15,9 +15,9 @@ int main(void)
     dl_scope scope = dl_scope_enter(DL_NO_GRAD);
     dl_tensor *bias = dl_normal(DL_SHAPE(4), &random, 0, 1);
     dl_tensor *repeated = dl_empty(DL_SHAPE(3, 4));
+    dl_tensor *gradient = dl_full(DL_SHAPE(3, 4), 0.5);
     dl_broadcast_copy(repeated, bias);
     dl_print(stdout, repeated);
-    dl_tensor *gradient = dl_full(DL_SHAPE(3, 4), 0.5);
     dl_sum_to(bias, gradient);
     dl_print(stdout, bias);
     dl_scope_leave(scope);

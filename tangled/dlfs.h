@@ -3,3 +3,8 @@
 #include "sum.h"
 #include "random.h"
 #include "value.h"
+#include "real.h"
+#include "memory.h"
+#include "tensor.h"
+#include "print.h"
+#include "npy.h"

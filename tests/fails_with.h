@@ -15,6 +15,7 @@
 static char report_text[1024];
 static jmp_buf report_escape;
 
+__attribute__((unused))
 static void report_leap(const char *message)
 {
     snprintf(report_text, sizeof report_text, "%s", message);

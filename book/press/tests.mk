@@ -20,10 +20,10 @@ DOUBLE  = $(foreach t,$(TESTS),$(if $(filter $(call chapter,$t),$(DOUBLES)),$t-d
 
 $(B)/tests/%-double: tests/%.c $(B)/flags $$(call upto2,$$*)
 	@mkdir -p $(@D)
-	$(call say,cc $@) $(TESTC) -DDL_DOUBLE -o $@ $(filter %.c %.o,$^) $(TESTLIB)
+	$(call say,cc $@) $(TESTC) -DDL_DOUBLE -o $@ $< $(filter %.o,$^) $(TESTLIB)
 $(B)/tests/%: tests/%.c $(B)/flags $$(call upto,$$*)
 	@mkdir -p $(@D)
-	$(call say,cc $@) $(TESTC) -o $@ $(filter %.c %.o,$^) $(TESTLIB)
+	$(call say,cc $@) $(TESTC) -o $@ $< $(filter %.o,$^) $(TESTLIB)
 
 # An exercise's test must pass with the book's solution, and fail with empty functions. These are
 # made from the test's prototypes: lines that begin with `extern`.

@@ -233,8 +233,8 @@ int main(int argc, char **argv)
             puts("usage: iris [--epochs N] [--seeds N] [--data DIR]\n"
                  "Train a network of scalars on 100 irises and test it on 50; print\n"
                  "loss and accuracies for the seeds 1 to N, and their mean. The file\n"
-                 "iris.csv is sought in DIR, else in $DLFS_DATA, else where Debian's\n"
-                 "package puts it, else in data/.");
+                 "iris.csv is sought in DIR or, without --data, in $DLFS_DATA; if that\n"
+                 "is not set, where Debian's package puts it, and then in data/.");
             return 0;
         default:
             return 2;
@@ -273,8 +273,9 @@ int main(int argc, char **argv)
         dl_value_release(0);
     }
     printf("mean\t\t%.3f\t%.3f\n", mean_training, mean_test);
-    if (fflush(stdout) != 0) {
-        fprintf(stderr, "%s: standard output: %s\n", argv[0], strerror(errno));
+    bool lost = ferror(stdout);
+    if (fflush(stdout) != 0 || lost) {
+        fprintf(stderr, "%s: standard output could not be written\n", argv[0]);
         return 1;
     }
     return 0;

@@ -146,7 +146,9 @@ static bool write_map(const char *folder, const struct net *net,
                 dl_value_release(mark);
             }
     dl_value_set_grad_enabled(was_on);
-    return fclose(f) == 0 || dl_error("%s: %s", path, strerror(errno));
+    bool good = !ferror(f);
+    return (fclose(f) == 0 && good)
+           || dl_error("%s could not be written", path);
 }
 
 static bool write_points(const char *folder, const struct moons *m)
@@ -160,7 +162,9 @@ static bool write_points(const char *folder, const struct moons *m)
     for (int i = 0; i < POINTS; i++)
         fprintf(f, "%.4f\t%.4f\t%d\n", m->x[i][0], m->x[i][1],
                 m->label[i]);
-    return fclose(f) == 0 || dl_error("%s: %s", path, strerror(errno));
+    bool good = !ferror(f);
+    return (fclose(f) == 0 && good)
+           || dl_error("%s could not be written", path);
 }
 
 static bool write_maps(const char *folder, const struct net *net,
@@ -231,8 +235,9 @@ int main(int argc, char **argv)
         net_descend(&net, 1 - 0.9 * step / (steps ? steps : 1));
     }
     dl_value_release(0);
-    if (fflush(stdout) != 0) {
-        fprintf(stderr, "%s: standard output: %s\n", argv[0], strerror(errno));
+    bool lost = ferror(stdout);
+    if (fflush(stdout) != 0 || lost) {
+        fprintf(stderr, "%s: standard output could not be written\n", argv[0]);
         return 1;
     }
     return 0;

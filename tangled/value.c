@@ -257,7 +257,7 @@ static void back_pow(dl_value *v, dl_value *g)
 {
     dl_value *a = v->in[0], *b = v->in[1], *zero = dl_value_constant(0);
     if (wants_gradient(a))
-        give(a, b->data == 0 ? zero :
+        give(a, b->data == 0 && (a->data == 0 || isnan(a->data)) ? zero :
              dl_value_mul(g, dl_value_mul(b,
                  dl_value_pow(a, dl_value_sub(b, dl_value_constant(1))))));
     if (wants_gradient(b))

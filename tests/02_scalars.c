@@ -90,6 +90,18 @@ Test(value, the_second_derivative_of_a_sine_is_minus_the_sine)
     cr_assert(epsilon_eq(dbl, second->data, -sin(0.7), 1e-15));
 }
 
+Test(value, the_mixed_derivative_of_a_power_is_the_same_in_both_orders)
+{
+    dl_value *a = dl_value_new(2), *b = dl_value_new(0), *by_a, *by_b, *mixed[2];
+    dl_value *y = dl_value_pow(a, b);
+    dl_value_grad(y, 1, &a, &by_a);
+    dl_value_grad(y, 1, &b, &by_b);
+    dl_value_grad(by_a, 1, &b, &mixed[0]);
+    dl_value_grad(by_b, 1, &a, &mixed[1]);
+    cr_assert(epsilon_eq(dbl, mixed[0]->data, 0.5, 1e-15));
+    cr_assert(epsilon_eq(dbl, mixed[1]->data, 0.5, 1e-15));
+}
+
 Test(value, of_a_linear_function_all_higher_derivatives_are_zero)
 {
     dl_value *x = dl_value_new(3), *d;

@@ -72,15 +72,15 @@ static void release(void *what)
     drop_storage(s);
 }
 
-static dl_tensor *make(struct dl_shape s, bool permanent)
+static dl_tensor *make(const struct dl_shape *s, bool permanent)
 {
-    size_t size = dl_shape_size(s);
+    size_t size = dl_shape_size(*s);
     if (!permanent && !dl_scope_reserve())
         return NULL;
     struct whole *w = dl_pool_try(sizeof *w + size * sizeof(dl_real));
     if (w == NULL)
         return NULL;
-    w->tensor = (dl_tensor){.shape = s, .permanent = permanent,
+    w->tensor = (dl_tensor){.shape = *s, .permanent = permanent,
                             .size = size, .storage = &w->storage};
     w->storage = (struct dl_storage){.data = (dl_real *)(w + 1), .users = 1,
                                      .size = size, .owner = &w->storage};
@@ -91,12 +91,12 @@ static dl_tensor *make(struct dl_shape s, bool permanent)
 
 dl_tensor *dl_try_empty(struct dl_shape s)
 {
-    return make(s, !dl_scope_is_open());
+    return make(&s, !dl_scope_is_open());
 }
 
 dl_tensor *dl_empty(struct dl_shape s)
 {
-    dl_tensor *t = dl_try_empty(s);
+    dl_tensor *t = make(&s, !dl_scope_is_open());
     dl_check(t != NULL, "no memory for a tensor of shape %s",
              DL_SHAPE_TEXT(s));
     return t;
@@ -622,7 +622,7 @@ dl_tensor *dl_param(struct dl_params *p, const char *name,
     dl_check(strlen(name) < sizeof p->list->name,
              "the name \"%.120s...\" is too long", name);
     make_room(p);
-    dl_tensor *t = make(s, true);
+    dl_tensor *t = make(&s, true);
     dl_check(t != NULL, "no memory for \"%s\" of shape %s", name,
              DL_SHAPE_TEXT(s));
     t->requires_grad = true;

@@ -169,7 +169,7 @@ static void flush_line(struct printer *p)
 static void put_word(struct printer *p, const char *word)
 {
     int indent = p->t->shape.rank, n = (int)strlen(word);
-    if (p->column + n > LINE - indent && p->column > indent) {
+    if (p->column + n > LINE - indent) {
         while (p->length > 0 && p->line[p->length - 1] == ' ')
             p->length--;
         flush_line(p);

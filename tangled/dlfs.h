@@ -8,3 +8,5 @@
 #include "tensor.h"
 #include "print.h"
 #include "npy.h"
+#include "parallel.h"
+#include "kernels.h"

@@ -27,7 +27,7 @@ struct dl_packed {
     bool transposed;
     int n, k;
     const struct gemm_set *set;
-    dl_real *panels;
+    _Alignas(64) dl_real panels[];
 };
 
 static void check_packed(const struct dl_product *p)
@@ -79,11 +79,11 @@ static struct factor factor_of(const dl_real *at, bool contiguous, int ld,
                            .fill = fill, .context = context};
 }
 
-static struct work work_of(const struct dl_product *p, int item)
+static void describe(const struct dl_product *p, int item, struct work *w)
 {
     const dl_real *a = p->a ? p->a + item * p->next_a : NULL;
     const dl_real *b = p->b ? p->b + item * p->next_b : NULL;
-    struct work w = {
+    *w = (struct work){
         .m = p->m, .n = p->n, .k = needs_factors(p) ? p->k : 0,
         .alpha = p->alpha, .beta = p->beta,
         .x = factor_of(a, p->ta, p->lda, p->fill_a, p->context_a),
@@ -93,39 +93,45 @@ static struct work work_of(const struct dl_product *p, int item)
         .map = p->map
     };
     if (p->packed != NULL)
-        w.y = (struct factor){.packed = p->packed->panels};
-    return w;
+        w->y.packed = p->packed->panels;
 }
 
-/* About how many cycles the work takes as it stands. */
-static double cost(const struct work *w, int lanes)
+static bool must_be_turned(const struct factor *y)
 {
-    double columns = (double)(w->n + lanes - 1) / lanes * lanes;
-    columns = (w->n + lanes - 1) / lanes * lanes;
-    double rows = w->m < 4 ? 4 : w->m;     /* fewer wait for each other */
-    double cycles = rows * columns / lanes * w->k;
-    if (w->y.fill == NULL && w->y.across != 1)
-        cycles += 0.2 * columns * w->k;
-    if (w->turned)
-        cycles += 0.4 * columns * w->m;
+    return y->fill == NULL && y->across != 1;
+}
+
+/* About how many cycles m rows of x and n columns of y take. */
+static double cost(int m, int n, int k, bool turn_y, bool turn_c, int lanes)
+{
+    double columns = (n + lanes - 1) / lanes * lanes;
+    double rows = m < 4 ? 4 : m;           /* fewer wait for each other */
+    double cycles = rows * columns / lanes * k;
+    if (turn_y)
+        cycles += 0.2 * columns * k;
+    if (turn_c)
+        cycles += 0.4 * columns * m;
     return cycles;
 }
 
-static struct work turned(const struct work *w)
+static bool better_turned(const struct work *w, int lanes)
 {
-    struct work t = *w;
-    t.m = w->n, t.n = w->m;
-    t.x = w->y, t.y = w->x;
-    t.turned = !w->turned;
-    return t;
+    if (w->y.packed != NULL || w->m == 1)
+        return false;
+    return w->n == 1
+        || cost(w->n, w->m, w->k, must_be_turned(&w->x), true, lanes)
+           < cost(w->m, w->n, w->k, must_be_turned(&w->y), false, lanes);
 }
 
-static struct work cheaper(struct work w, int lanes)
+static void choose_orientation(struct work *w, int lanes)
 {
-    struct work t = turned(&w);
-    if (w.y.packed != NULL || w.m == 1)
-        return w;
-    return w.n == 1 || cost(&t, lanes) < cost(&w, lanes) ? t : w;
+    if (!better_turned(w, lanes))
+        return;
+    int m = w->m;
+    struct factor x = w->x;
+    w->m = w->n, w->n = m;
+    w->x = w->y, w->y = x;
+    w->turned = true;
 }
 
 struct workspace { _Alignas(64) int parts; _Alignas(64) dl_real at[]; };
@@ -198,8 +204,9 @@ static void do_items(size_t first, size_t last, void *context)
     for (int i = (int)first; i < (int)last; i++) {
         int end = cut(d->count, 1, d->parts, i + 1);
         for (int item = cut(d->count, 1, d->parts, i); item < end; item++) {
-            struct work w = cheaper(work_of(d->product, item),
-                                    d->set->lanes);
+            struct work w;
+            describe(d->product, item, &w);
+            choose_orientation(&w, d->set->lanes);
             struct part whole = {0, w.m, 0, w.n};
             d->set->multiply(&w, &whole,
                              d->workspace + (size_t)i * WORKSPACE);
@@ -218,7 +225,8 @@ static void divide(struct division *d)
         return;
     }
     for (int item = 0; item < d->count; item++) {
-        d->work = cheaper(work_of(p, item), d->set->lanes);
+        describe(p, item, &d->work);
+        choose_orientation(&d->work, d->set->lanes);
         dl_parallel_for((size_t)d->parts, 1, do_parts, d);
     }
 }
@@ -248,12 +256,15 @@ void dl_gemm(bool ta, bool tb, int m, int n, int k,
 struct dl_packed *dl_pack(bool tb, int k, int n, const dl_real *b, int ldb)
 {
     dl_check(k >= 0 && n >= 0, "weights of %d x %d", k, n);
+    if (n > 0 && k > 0)
+        check_factor("B", tb, k, n, ldb, b != NULL);
     const struct gemm_set *s = set();
-    struct dl_packed *w = dl_alloc(1, sizeof *w);
-    size_t padded = ((size_t)n + (size_t)s->lanes - 1)
-                    / (size_t)s->lanes * (size_t)s->lanes;
-    *w = (struct dl_packed){.transposed = tb, .n = n, .k = k, .set = s};
-    w->panels = dl_alloc(padded * (size_t)k, sizeof *w->panels);
+    size_t lanes = (size_t)s->lanes, padded = (n + lanes - 1) / lanes * lanes;
+    struct dl_packed *w;
+    w = dl_alloc(1, sizeof *w + padded * (size_t)k * sizeof(dl_real));
+    w->transposed = tb;
+    w->n = n, w->k = k;
+    w->set = s;
     dl_pack_again(w, b, ldb);
     return w;
 }
@@ -270,7 +281,5 @@ void dl_pack_again(struct dl_packed *w, const dl_real *b, int ldb)
 
 void dl_packed_free(struct dl_packed *w)
 {
-    if (w != NULL)
-        free(w->panels);
     free(w);
 }

@@ -38,7 +38,7 @@ void dl_packed_free(struct dl_packed *w);
 typedef void dl_gemm_fill(const void *context, int i, int rows,
                           int p, int depth, dl_real *to, int stride);
 
-/* An elementwise function y = f(x), called with y = x, such as dl_relu. */
+/* An elementwise function y = f(x), called with y = x, such as dl_vrelu. */
 typedef void dl_gemm_map(size_t n, const dl_real *x, dl_real *y);
 
 struct dl_product {

@@ -124,7 +124,7 @@ static double seconds(clockid_t clock)
 #define TIME(clock, call) \
     ({ \
         double best = 1e9, total = 0; \
-        for (int batch = 1; total < 0.3; ) { \
+        for (int batch = 1; total < 1; ) { \
             double start = seconds(clock); \
             for (int i = 0; i < batch; i++) \
                 call; \

@@ -110,6 +110,17 @@ INLINE void turn_8x4(const float *from, ptrdiff_t row, float *to, int step)
     *(vec8_anywhere *)(to + 2 * step) = ZIP(ab, cd, 0, 1, 8, 9);
     *(vec8_anywhere *)(to + 3 * step) = ZIP(ab, cd, 2, 3, 10, 11);
 }
+
+INLINE void turn_4x4(const float *from, ptrdiff_t row, float *to, int step)
+{
+    __m128 a = _mm_loadu_ps(from), b = _mm_loadu_ps(from + row);
+    __m128 c = _mm_loadu_ps(from + 2 * row), d = _mm_loadu_ps(from + 3 * row);
+    _MM_TRANSPOSE4_PS(a, b, c, d);
+    _mm_storeu_ps(to, a);
+    _mm_storeu_ps(to + step, b);
+    _mm_storeu_ps(to + 2 * step, c);
+    _mm_storeu_ps(to + 3 * step, d);
+}
 #endif
 
 /* to[p * step + i] = from[i * row + p] for i < rows and p < k. */
@@ -121,6 +132,8 @@ INLINE void turn_rows(const int rows, const dl_real *from, ptrdiff_t row,
     for (; rows % 8 == 0 && p + 4 <= k; p += 4)
         UNROLL for (int i = 0; i < rows; i += 8)
             turn_8x4(from + i * row + p, row, to + p * step + i, step);
+    for (; rows == 4 && p + 4 <= k; p += 4)
+        turn_4x4(from + p, row, to + p * step, step);
 #endif
     for (; p < k; p++)
         for (int i = 0; i < rows; i++)
@@ -138,9 +151,23 @@ void turn(int rows, const dl_real *from, ptrdiff_t row, int k,
         if (rows > 8)
             turn_rows(8, from + (rows - 8) * row, row, k,
                       to + rows - 8, step);
+    } else if (rows >= 4) {
+        turn_rows(4, from, row, k, to, step);
+        if (rows > 4)
+            turn_rows(4, from + (rows - 4) * row, row, k,
+                      to + rows - 4, step);
     } else {
         turn_rows(rows, from, row, k, to, step);
     }
+}
+
+INLINE void copy(dl_real *to, const dl_real *from, int n)
+{
+    int i = 0;
+    for (; i + 4 <= n; i += 4)
+        memcpy(to + i, from + i, 4 * sizeof *to);
+    for (; i < n; i++)
+        to[i] = from[i];
 }
 
 /* to[q * step + r] = element p + q of vector i + r, r < count, q < depth. */
@@ -159,8 +186,7 @@ static void fetch(const struct factor *f, int i, int count, int p, int depth,
             vec_store(to + q * step, vec_load(from + q * f->along));
     else
         for (int q = 0; q < depth; q++)
-            memcpy(to + q * step, from + q * f->along,
-                   (size_t)count * sizeof *to);
+            copy(to + q * step, from + q * f->along, count);
 }
 
 static void pack_panel(const struct factor *y, int j, int columns,
@@ -196,6 +222,11 @@ static struct place place_in_c(const struct work *w, struct place at)
     return (struct place){at.j, at.i, at.columns, at.rows};
 }
 
+INLINE vec load(const dl_real *p, int n)
+{
+    return n == LANES ? vec_load(p) : vec_load_part(p, (size_t)n, 0);
+}
+
 static void carry(const struct work *w, struct place at, bool first,
                   const dl_real *sums, int step)
 {
@@ -210,12 +241,14 @@ static void carry(const struct work *w, struct place at, bool first,
     for (int i = 0; i < at.rows; i++, sums += step) {
         dl_real *c = w->c + (ptrdiff_t)(at.i + i) * w->ldc + at.j;
         for (int j = 0; j < at.columns; j += LANES) {
-            size_t n = (size_t)min(at.columns - j, LANES);
-            vec s = vec_load_part(sums + j, n, 0);
-            vec new = alpha * s;
+            int n = min(at.columns - j, LANES);
+            vec s = load(sums + j, n), new = alpha * s;
             if (read)
-                new = vec_fma(alpha, s, beta * vec_load_part(c + j, n, 0));
-            vec_store_part(c + j, new, n);
+                new = vec_fma(alpha, s, beta * load(c + j, n));
+            if (n == LANES)
+                vec_store(c + j, new);
+            else
+                vec_store_part(c + j, new, (size_t)n);
         }
     }
 }
@@ -240,7 +273,9 @@ struct progress {
     const struct work *w;
     struct part part;
     int vectors;            /* width of a tile */
-    int strips;             /* number of strips of x */
+    int strips;             /* number of strips of x, */
+    int rows;               /* of so many rows each, */
+    int longer;             /* and the first ones have one more */
     bool pack_x, pack_y;
     dl_real *xs, *ys;       /* packed strips and panels */
     int p, depth;           /* the block: p <= element < p + depth */
@@ -257,23 +292,35 @@ static struct progress plan(const struct work *w, const struct part *part,
     vectors = min(vectors, (columns + LANES - 1) / LANES);
     const int strips = (rows + most_rows[vectors] - 1) / most_rows[vectors];
     return (struct progress){
-        .w = w, .part = *part, .vectors = vectors, .strips = strips,
+        .w = w, .part = *part, .vectors = vectors,
+        .strips = strips, .rows = rows / strips, .longer = rows % strips,
         .pack_x = w->x.fill != NULL || columns > 4 * vectors * LANES,
         .pack_y = w->y.fill != NULL || w->y.across != 1 || strips > 4,
         .xs = workspace, .ys = workspace + MC * KC
     };
 }
 
-/* The first row of strip s; strips of 7 and 8 rather than 14 and 1. */
+/* The first row of strip s. */
 static int strip_start(const struct progress *g, int s)
 {
-    int rows = g->part.i1 - g->part.i0;
-    return g->part.i0 + (int)((long)rows * s / g->strips);
+    return g->part.i0 + s * g->rows + min(s, g->longer);
 }
 
 static int strip_rows(const struct progress *g, int s)
 {
-    return strip_start(g, s + 1) - strip_start(g, s);
+    return g->rows + (s < g->longer);
+}
+
+static void pack_strips(const struct progress *g, int s, int end)
+{
+    const struct factor *x = &g->w->x;
+    const int layer = x->across == 1 ? 32 : KC;
+    for (int q = 0; q < g->depth; q += layer)
+        for (int t = s; t < end; t++) {
+            dl_real *strip = g->xs + (ptrdiff_t)(t - s) * STRIP * g->depth;
+            fetch(x, strip_start(g, t), strip_rows(g, t), g->p + q,
+                  min(g->depth - q, layer), strip + q * STRIP, STRIP);
+        }
 }
 
 static void find_panel(const struct progress *g, bool fresh,
@@ -349,9 +396,8 @@ static void multiply(const struct work *w, const struct part *part,
                 {
                     const int end = min(s + group, g.strips);
                     const int width = g.vectors * LANES, right = min(j + NC, part->j1);
-                    for (int t = s; t < end && g.pack_x; t++)
-                        fetch(&w->x, strip_start(&g, t), strip_rows(&g, t), g.p, g.depth,
-                              g.xs + (ptrdiff_t)(t - s) * STRIP * g.depth, STRIP);
+                    if (g.pack_x)
+                        pack_strips(&g, s, end);
                     for (int left = j; left < right; left += width) {
                         dl_real *panel = g.ys;
                         if (group < g.strips)

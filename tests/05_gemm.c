@@ -541,11 +541,11 @@ Test(epilogue, a_kernel_of_chapter_4_fits)
 {
     dl_real a[4] = {1, -2, 3, 4}, b[2] = {1, 1}, c[2], bias[2] = {0, -10};
     dl_gemm_run(&(struct dl_product){.m = 2, .n = 1, .k = 2, .alpha = 1, .a = a, .lda = 2, .b = b, .ldb = 1, .c = c, .ldc = 1,
-                                     .row_bias = bias, .map = dl_relu});
+                                     .row_bias = bias, .map = dl_vrelu});
     cr_assert(c[0] == 0 && c[1] == 0);
     bias[1] = 0;
     dl_gemm_run(&(struct dl_product){.m = 2, .n = 1, .k = 2, .alpha = 1, .a = a, .lda = 2, .b = b, .ldb = 1, .c = c, .ldc = 1,
-                                     .row_bias = bias, .map = dl_relu});
+                                     .row_bias = bias, .map = dl_vrelu});
     cr_assert(c[0] == 0 && c[1] == 7);
 }
 

@@ -10,3 +10,4 @@
 #include "npy.h"
 #include "parallel.h"
 #include "kernels.h"
+#include "gemm.h"

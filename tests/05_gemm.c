@@ -183,7 +183,7 @@ static const dl_real factors[] = {0, 1, -1, 2, (dl_real)0.7, (dl_real)-1.3};
 
 /* ---- Right ------------------------------------------------------------------------------------------------------ */
 
-Test(product, errors_stay_below_the_derived_bound, .timeout = 120)
+Test(product, errors_stay_below_the_derived_bound)
 {
     for EACH_SET(set) {
         dl_random_seed(&r, 1);
@@ -201,7 +201,7 @@ Test(product, errors_stay_below_the_derived_bound, .timeout = 120)
     }
 }
 
-Test(product, every_bit_is_as_defined_for_every_shape_up_to_20, .timeout = 120)
+Test(product, every_bit_is_as_defined_for_every_shape_up_to_20)
 {
     for EACH_SET(set) {
         dl_random_seed(&r, 2);
@@ -217,7 +217,7 @@ Test(product, every_bit_is_as_defined_for_every_shape_up_to_20, .timeout = 120)
     }
 }
 
-Test(product, every_bit_is_as_defined_for_random_shapes_with_everything, .timeout = 300)
+Test(product, every_bit_is_as_defined_for_random_shapes_with_everything)
 {
     for EACH_SET(set) {
         dl_random_seed(&r, 3);
@@ -255,7 +255,7 @@ static void beyond_the_blocks(int m, int n, int k, bool ta, bool tb)
     release(before), forget(&e);
 }
 
-Test(product, sizes_beyond_every_block_are_right, .timeout = 300)
+Test(product, sizes_beyond_every_block_are_right)
 {
     dl_random_seed(&r, 4);
     for (int threads = 1; threads <= 3; threads++)
@@ -343,7 +343,7 @@ Test(edges, nan_and_infinity_reach_their_row_and_no_other)
 
 /* ---- The same bits ---------------------------------------------------------------------------------------------- */
 
-Test(bits, neither_threads_nor_instruction_sets_change_one, .timeout = 120)
+Test(bits, neither_threads_nor_instruction_sets_change_one)
 {
     dl_random_seed(&r, 7);
     for (int t = 0; t < 60; t++) {
@@ -440,7 +440,7 @@ Test(bits, zeros_appended_to_k_change_none)
 
 /* ---- Packed weights --------------------------------------------------------------------------------------------- */
 
-Test(packed, weights_give_the_same_bits_packed_or_not, .timeout = 60)
+Test(packed, weights_give_the_same_bits_packed_or_not)
 {
     for EACH_SET(set) {
         dl_random_seed(&r, 12);
@@ -491,7 +491,7 @@ static void fill(const void *context, int i, int rows, int p, int depth, dl_real
             to[q * stride + n] = s->is_a ? a_of(s->p, i + n, p + q) : b_of(s->p, p + q, i + n);
 }
 
-Test(fill, factors_that_are_computed_give_the_bits_of_stored_ones, .timeout = 60)
+Test(fill, factors_that_are_computed_give_the_bits_of_stored_ones)
 {
     for EACH_SET(set) {
         dl_random_seed(&r, 14);
@@ -549,7 +549,7 @@ Test(epilogue, a_kernel_of_chapter_4_fits)
     cr_assert(c[0] == 0 && c[1] == 7);
 }
 
-Test(batch, many_products_at_once_have_the_bits_of_single_ones, .timeout = 60)
+Test(batch, many_products_at_once_have_the_bits_of_single_ones)
 {
     for EACH_SET(set) {
         dl_random_seed(&r, 16);

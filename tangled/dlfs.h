@@ -11,3 +11,5 @@
 #include "parallel.h"
 #include "kernels.h"
 #include "gemm.h"
+#include "autograd.h"
+#include "basic.h"

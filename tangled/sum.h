@@ -8,7 +8,7 @@
 
 /* x[0] + x[1] + ... in this order; 0 if n is 0. The error is at most
    about (n-1) u times the sum of the |x[i]|, u = 2^-24. */
-float dl_sum(const float *x, size_t n);
+float dl_sum_in_order(const float *x, size_t n);
 
 /* The sum of the two halves' sums, recursively, down to 8 numbers that are
    added in order. The error is at most about (log2(n) + 5) u times the sum

@@ -27,7 +27,7 @@ int main(void)
             exact += (uint64_t)(x[i] * 0x1p24f);
         }
         printf("%zu\t%d\t%.2e\t%.2e\t%.2e\n", n, k,
-               relative_error(dl_sum(x, n), exact),
+               relative_error(dl_sum_in_order(x, n), exact),
                relative_error(dl_sum_pairwise(x, n), exact),
                relative_error(dl_sum_kahan(x, n), exact));
     }

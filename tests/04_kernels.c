@@ -120,7 +120,7 @@ static void meet(size_t begin, size_t end, void *context)
         sched_yield();
 }
 
-Test(parallel, threads_run_at_the_same_time, .timeout = 60)
+Test(parallel, threads_run_at_the_same_time)
 {
     atomic_int present = 0;
     dl_set_num_threads(3);
@@ -150,7 +150,7 @@ static void *many_loops(void *context)
     return NULL;
 }
 
-Test(parallel, threads_of_the_application_may_call_at_once, .timeout = 120)
+Test(parallel, threads_of_the_application_may_call_at_once)
 {
     static atomic_int visits[4][64];
     pthread_t thread[4];
@@ -164,7 +164,7 @@ Test(parallel, threads_of_the_application_may_call_at_once, .timeout = 120)
             cr_assert(eq(int, visits[t][i], 2000));
 }
 
-Test(parallel, a_forked_child_has_threads_of_its_own, .timeout = 60)
+Test(parallel, a_forked_child_has_threads_of_its_own)
 {
     static atomic_int visits[100];
     dl_set_num_threads(3);
@@ -185,7 +185,7 @@ Test(parallel, a_forked_child_has_threads_of_its_own, .timeout = 60)
     cr_assert(eq(int, present, 3));
 }
 
-Test(parallel, a_forked_child_may_exit_in_the_usual_way, .timeout = 60)
+Test(parallel, a_forked_child_may_exit_in_the_usual_way)
 {
     static atomic_int visits[100];
     dl_set_num_threads(3);
@@ -202,7 +202,7 @@ Test(parallel, a_forked_child_may_exit_in_the_usual_way, .timeout = 60)
     cr_assert(eq(int, status, 0));
 }
 
-Test(parallel, a_system_without_threads_gives_the_same_results, .timeout = 60)
+Test(parallel, a_system_without_threads_gives_the_same_results)
 {
     struct rlimit none = {0, 0};
     static atomic_int visits[100];
@@ -218,7 +218,7 @@ Test(parallel, a_system_without_threads_gives_the_same_results, .timeout = 60)
         cr_assert(eq(int, visits[i], 1));
 }
 
-Test(parallel, sleeping_workers_wake_up, .timeout = 60)
+Test(parallel, sleeping_workers_wake_up)
 {
     dl_set_num_threads(3);
     for (int k = 0; k < 20; k++) {
@@ -300,7 +300,7 @@ static double ulps(float y, double exact)
 }
 
 /* Every 1009th float, finite or not, for every set; the long run is build/ulps --all. */
-Test(kernels, functions_are_as_exact_as_the_chapter_says, .timeout = 600)
+Test(kernels, functions_are_as_exact_as_the_chapter_says)
 {
     enum { N = 4096 };
     static float x[N], y[N];
@@ -322,7 +322,7 @@ Test(kernels, functions_are_as_exact_as_the_chapter_says, .timeout = 600)
         }
 }
 
-Test(kernels, sets_agree_in_every_bit_on_floats_of_all_kinds, .timeout = 600)
+Test(kernels, sets_agree_in_every_bit_on_floats_of_all_kinds)
 {
     enum { N = 4096 };
     static float x[N], y[N], z[N];

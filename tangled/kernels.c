@@ -250,13 +250,13 @@ static void map_rows(size_t begin, size_t end, void *context)
         r->map(r->cols, r->x + i * r->cols, r->y + i * r->cols);
 }
 
-void dl_softmax(size_t rows, size_t cols, const dl_real *x, dl_real *y)
+void dl_vsoftmax(size_t rows, size_t cols, const dl_real *x, dl_real *y)
 {
     struct rows r = {.map = table()->softmax, .cols = cols, .x = x, .y = y};
     divide_rows(rows, map_rows, &r);
 }
 
-void dl_log_softmax(size_t rows, size_t cols, const dl_real *x, dl_real *y)
+void dl_vlog_softmax(size_t rows, size_t cols, const dl_real *x, dl_real *y)
 {
     struct rows r = {.map = table()->log_softmax, .cols = cols, .x = x,
                      .y = y};
@@ -270,7 +270,7 @@ static void sum_rows(size_t begin, size_t end, void *context)
         r->y[i] = r->sum(r->cols, r->x + i * r->cols, NULL);
 }
 
-void dl_logsumexp(size_t rows, size_t cols, const dl_real *x, dl_real *y)
+void dl_vlogsumexp(size_t rows, size_t cols, const dl_real *x, dl_real *y)
 {
     struct rows r = {.sum = table()->logsumexp, .cols = cols, .x = x,
                      .y = y};
@@ -286,7 +286,7 @@ static void back_rows(size_t begin, size_t end, void *context)
     }
 }
 
-void dl_softmax_backward(size_t rows, size_t cols, const dl_real *y,
+void dl_vsoftmax_backward(size_t rows, size_t cols, const dl_real *y,
                          const dl_real *g, dl_real *dx, bool add)
 {
     struct rows r = {.backward = table()->softmax_backward, .cols = cols,
@@ -294,7 +294,7 @@ void dl_softmax_backward(size_t rows, size_t cols, const dl_real *y,
     divide_rows(rows, back_rows, &r);
 }
 
-void dl_log_softmax_backward(size_t rows, size_t cols, const dl_real *y,
+void dl_vlog_softmax_backward(size_t rows, size_t cols, const dl_real *y,
                              const dl_real *g, dl_real *dx, bool add)
 {
     struct rows r = {.backward = table()->log_softmax_backward, .cols = cols,
@@ -309,7 +309,7 @@ static void moments_of_rows(size_t begin, size_t end, void *context)
         r->moments(r->cols, r->x + i * r->cols, &r->y[i], &r->variance[i]);
 }
 
-void dl_moments(size_t rows, size_t cols, const dl_real *x, dl_real *mean,
+void dl_vmoments(size_t rows, size_t cols, const dl_real *x, dl_real *mean,
                 dl_real *variance)
 {
     dl_check(cols > 0, "the moments of rows of length 0");

@@ -87,18 +87,18 @@ dl_real dl_vmax(size_t n, const dl_real *x);
 /* For each of the rows of x, which lie one behind the other, cols numbers
    each: softmax, its logarithm, the logarithm of the sum of exponentials;
    none overflows unless its result does. */
-void dl_softmax(size_t rows, size_t cols, const dl_real *x, dl_real *y);
-void dl_log_softmax(size_t rows, size_t cols, const dl_real *x, dl_real *y);
-void dl_logsumexp(size_t rows, size_t cols, const dl_real *x, dl_real *y);
+void dl_vsoftmax(size_t rows, size_t cols, const dl_real *x, dl_real *y);
+void dl_vlog_softmax(size_t rows, size_t cols, const dl_real *x, dl_real *y);
+void dl_vlogsumexp(size_t rows, size_t cols, const dl_real *x, dl_real *y);
 
 /* dx = (or += if add) the gradient at x, from the result y and its g. */
-void dl_softmax_backward(size_t rows, size_t cols, const dl_real *y,
+void dl_vsoftmax_backward(size_t rows, size_t cols, const dl_real *y,
                          const dl_real *g, dl_real *dx, bool add);
-void dl_log_softmax_backward(size_t rows, size_t cols, const dl_real *y,
+void dl_vlog_softmax_backward(size_t rows, size_t cols, const dl_real *y,
                              const dl_real *g, dl_real *dx, bool add);
 
 /* Mean and variance (the mean squared deviation) of each row; cols > 0. */
-void dl_moments(size_t rows, size_t cols, const dl_real *x, dl_real *mean,
+void dl_vmoments(size_t rows, size_t cols, const dl_real *x, dl_real *mean,
                 dl_real *variance);
 
 #pragma GCC visibility pop

@@ -495,8 +495,8 @@ Test(kernels, without_add_the_old_contents_are_not_read)
             cr_assert(isnan(dx[i]) == 0, "%s", maps[k].name);
         for (int i = 0; i < N; i++)
             dx[i] = NAN;
-        dl_softmax_backward(7, 10, x, g, dx, false);
-        dl_log_softmax_backward(7, 10, x, g, dx, false);
+        dl_vsoftmax_backward(7, 10, x, g, dx, false);
+        dl_vlog_softmax_backward(7, 10, x, g, dx, false);
         cr_assert(isnan(dx[0]) == 0 && isnan(dx[N - 1]) == 0);
     }
 }
@@ -599,9 +599,9 @@ Test(rows, softmax_and_its_kin_of_every_width)
         for (size_t n = 1; n < 200; n++) {
             dl_real *x = numbers(ROWS * n, 5), *p = numbers(ROWS * n, 1), *l = numbers(ROWS * n, 1), s[ROWS + 1];
             s[ROWS] = 12345;
-            dl_softmax(ROWS, n, x, p);
-            dl_log_softmax(ROWS, n, x, l);
-            dl_logsumexp(ROWS, n, x, s);
+            dl_vsoftmax(ROWS, n, x, p);
+            dl_vlog_softmax(ROWS, n, x, l);
+            dl_vlogsumexp(ROWS, n, x, s);
             for (size_t r = 0; r < ROWS; r++) {
                 double sum = 0, total = 0;
                 for (size_t j = 0; j < n; j++)
@@ -625,15 +625,15 @@ Test(rows, softmax_and_its_kin_of_every_width)
 Test(rows, nothing_overflows)
 {
     dl_real x[2] = {0, 200}, y[2], s;
-    dl_log_softmax(1, 2, x, y);
+    dl_vlog_softmax(1, 2, x, y);
     cr_assert(y[0] == -200 && y[1] == 0);
     x[0] = x[1] = (dl_real)1e30;
-    dl_softmax(1, 2, x, y);
+    dl_vsoftmax(1, 2, x, y);
     cr_assert(y[0] == (dl_real)0.5 && y[1] == (dl_real)0.5);
-    dl_logsumexp(1, 2, x, &s);
+    dl_vlogsumexp(1, 2, x, &s);
     cr_assert(s == (dl_real)1e30);
     x[0] = x[1] = (dl_real)-1e30;
-    dl_softmax(1, 2, x, y);
+    dl_vsoftmax(1, 2, x, y);
     cr_assert(y[0] == (dl_real)0.5);
 }
 
@@ -641,24 +641,24 @@ Test(rows, infinity_and_nan_in_a_row)
 {
     const dl_real inf = INFINITY;
     dl_real x[3] = {-inf, 1, 1}, y[3], s;
-    dl_softmax(1, 3, x, y);
+    dl_vsoftmax(1, 3, x, y);
     cr_assert(y[0] == 0 && y[1] == (dl_real)0.5 && y[2] == (dl_real)0.5);
-    dl_log_softmax(1, 3, x, y);
+    dl_vlog_softmax(1, 3, x, y);
     cr_assert(y[0] == -inf && fabs(y[1] + M_LN2) < EPSILON);
     dl_real none[3] = {-inf, -inf, -inf};
-    dl_logsumexp(1, 3, none, &s);
+    dl_vlogsumexp(1, 3, none, &s);
     cr_assert(s == -inf);
-    dl_softmax(1, 3, none, y);
+    dl_vsoftmax(1, 3, none, y);
     cr_assert(isnan(y[0]) && isnan(y[2]));
     x[0] = inf;
-    dl_logsumexp(1, 3, x, &s);
+    dl_vlogsumexp(1, 3, x, &s);
     cr_assert(s == inf);
     for (int at = 0; at < 3; at++) {
         dl_real with[3] = {1, 2, 3};
         with[at] = NAN;
-        dl_softmax(1, 3, with, y);
+        dl_vsoftmax(1, 3, with, y);
         cr_assert(isnan(y[0]) && isnan(y[1]) && isnan(y[2]));
-        dl_logsumexp(1, 3, with, &s);
+        dl_vlogsumexp(1, 3, with, &s);
         cr_assert(isnan(s));
     }
 }
@@ -668,14 +668,14 @@ Test(rows, softmax_backward_is_the_central_difference)
     enum { N = 37 };
     const double h = 1e-6;
     dl_real *x = numbers(N, 2), *g = numbers(N, 1), y[N], z[N], d[N], e[N], d2[N], e2[N];
-    dl_softmax(1, N, x, y);
-    dl_log_softmax(1, N, x, z);
-    dl_softmax_backward(1, N, y, g, d, false);
-    dl_log_softmax_backward(1, N, z, g, e, false);
+    dl_vsoftmax(1, N, x, y);
+    dl_vlog_softmax(1, N, x, z);
+    dl_vsoftmax_backward(1, N, y, g, d, false);
+    dl_vlog_softmax_backward(1, N, z, g, e, false);
     memcpy(d2, d, sizeof d);
     memcpy(e2, e, sizeof e);
-    dl_softmax_backward(1, N, y, g, d2, true);
-    dl_log_softmax_backward(1, N, z, g, e2, true);
+    dl_vsoftmax_backward(1, N, y, g, d2, true);
+    dl_vlog_softmax_backward(1, N, z, g, e2, true);
     for (int j = 0; j < N; j++) {
         double f[2], l[2];
         for (int side = 0; side < 2; side++) {
@@ -705,7 +705,7 @@ Test(rows, moments_of_every_width_and_far_from_zero)
         dl_real *x = numbers(2 * n, 1), mean[2], variance[2];
         for (size_t i = 0; i < 2 * n; i++)
             x[i] += 1000;
-        dl_moments(2, n, x, mean, variance);
+        dl_vmoments(2, n, x, mean, variance);
         for (int r = 0; r < 2; r++) {
             double m = 0, v = 0;
             for (size_t j = 0; j < n; j++)
@@ -718,7 +718,7 @@ Test(rows, moments_of_every_width_and_far_from_zero)
         free(x);
     }
     dl_real x = 1;
-    fails_with(dl_moments(1, 0, &x, &x, &x), "dl_moments: the moments of rows of length 0");
+    fails_with(dl_vmoments(1, 0, &x, &x, &x), "dl_vmoments: the moments of rows of length 0");
 }
 
 Test(rows, a_row_has_the_same_bits_alone_and_among_others)
@@ -727,9 +727,9 @@ Test(rows, a_row_has_the_same_bits_alone_and_among_others)
     dl_real *x = numbers(ROWS * N, 4), *y = dl_alloc(ROWS * N, sizeof *y), alone[N];
     for (int threads = 1; threads <= 3; threads++) {
         dl_set_num_threads(threads);
-        dl_softmax(ROWS, N, x, y);
+        dl_vsoftmax(ROWS, N, x, y);
         for (int r = 0; r < ROWS; r += 13) {
-            dl_softmax(1, N, x + r * N, alone);
+            dl_vsoftmax(1, N, x + r * N, alone);
             cr_assert(memcmp(alone, y + r * N, sizeof alone) == 0, "row %d", r);
         }
     }
@@ -776,18 +776,18 @@ static uint64_t all_kernels(size_t n)
     r[1] = dl_vdot(n, x, y);
     r[2] = dl_vmax(n, y);
     take(r, 3);
-    dl_softmax(rows, cols, x, y);
+    dl_vsoftmax(rows, cols, x, y);
     take(y, rows * cols);
-    dl_softmax_backward(rows, cols, y, z, x, true);
+    dl_vsoftmax_backward(rows, cols, y, z, x, true);
     take(x, rows * cols);
-    dl_log_softmax(rows, cols, z, y);
+    dl_vlog_softmax(rows, cols, z, y);
     take(y, rows * cols);
-    dl_log_softmax_backward(rows, cols, y, x, z, true);
+    dl_vlog_softmax_backward(rows, cols, y, x, z, true);
     take(z, rows * cols);
-    dl_logsumexp(rows, cols, z, mean);
+    dl_vlogsumexp(rows, cols, z, mean);
     take(mean, rows);
     if (cols > 0)
-        dl_moments(rows, cols, z, mean, variance);
+        dl_vmoments(rows, cols, z, mean, variance);
     take(mean, rows);
     take(variance, rows);
     free(x);

@@ -25,9 +25,9 @@ static struct result run_tanh_backward(void) { dl_vtanh_backward(n, x, z, y, fal
 static struct result run_sum(void) { y[0] = dl_vsum(n, x); return none(); }
 static struct result run_dot(void) { y[0] = dl_vdot(n, x, z); return none(); }
 static struct result run_max(void) { y[0] = dl_vmax(n, x); return none(); }
-static struct result run_softmax(void) { dl_softmax(n / cols, cols, x, y); return none(); }
-static struct result run_log_softmax(void) { dl_log_softmax(n / cols, cols, x, y); return none(); }
-static struct result run_moments(void) { dl_moments(n / cols, cols, x, y, variance); return none(); }
+static struct result run_softmax(void) { dl_vsoftmax(n / cols, cols, x, y); return none(); }
+static struct result run_log_softmax(void) { dl_vlog_softmax(n / cols, cols, x, y); return none(); }
+static struct result run_moments(void) { dl_vmoments(n / cols, cols, x, y, variance); return none(); }
 
 static struct result copy(void) { memcpy(y, x, n * sizeof *y); return none(); }
 

@@ -5,21 +5,21 @@
 #include "base.h"
 #include "memory.h"
 
-enum { UNIT = 64, CLASSES = 4 * 54 + 8 };
+enum { UNIT = 64, HEADER = 2, CLASSES = 4 * 53 + 7 + HEADER + 1 };
 
 /* The class of a request, and the size of its blocks. */
 static int class_of(size_t bytes, size_t *size)
 {
     size_t m = bytes / UNIT + (bytes % UNIT != 0);
-    if (m <= 4) {
+    if (m <= HEADER + 4) {
         m = m == 0 ? 1 : m;
         *size = m * UNIT;
         return (int)m - 1;
     }
-    int k = 61 - __builtin_clzll(m - 1);
-    size_t q = (m - 1) >> k;
-    *size = ((q + 1) << k) * UNIT;
-    return 4 * k + (int)q;
+    int k = 61 - __builtin_clzll(m - HEADER - 1);
+    size_t q = (m - HEADER - 1) >> k;
+    *size = (((q + 1) << k) + HEADER) * UNIT;
+    return 4 * k + (int)q + HEADER;
 }
 
 struct block {

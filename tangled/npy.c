@@ -46,17 +46,7 @@ struct header {
     struct dl_shape shape;
 };
 
-static bool take(struct header *h, char c)
-{
-    while (*h->text == ' ')
-        h->text++;
-    if (*h->text != c)
-        return false;
-    h->text++;
-    return true;
-}
-
-static bool take_word(struct header *h, const char *word)
+static bool take(struct header *h, const char *word)
 {
     size_t n = strlen(word);
     while (*h->text == ' ')
@@ -69,7 +59,7 @@ static bool take_word(struct header *h, const char *word)
 
 static bool take_string(struct header *h, char string[16])
 {
-    char quote = take(h, '\'') ? '\'' : take(h, '"') ? '"' : '\0';
+    char quote = take(h, "'") ? '\'' : take(h, "\"") ? '"' : '\0';
     size_t n = quote ? strcspn(h->text, (char[]){quote, '\0'}) : 16;
     if (n >= 16 || h->text[n] != quote)
         return dl_error("a short string in quotes is missing");
@@ -97,23 +87,21 @@ static bool take_order(struct header *h)
     if (h->has_order)
         return dl_error("'fortran_order' is there twice");
     h->has_order = true;
-    h->fortran = take_word(h, "True");
-    return h->fortran || take_word(h, "False")
+    h->fortran = take(h, "True");
+    return h->fortran || take(h, "False")
            || dl_error("'fortran_order' is neither True nor False");
 }
 
 static bool take_length(struct header *h, int *length)
 {
-    while (*h->text == ' ')
-        h->text++;
+    take(h, "");
     if (*h->text < '0' || *h->text > '9')
         return dl_error("'shape' is not a tuple of lengths");
-    long long n = 0;
-    for (; *h->text >= '0' && *h->text <= '9'; h->text++) {
-        n = 10 * n + (*h->text - '0');
-        if (n > INT_MAX)
-            return dl_error("'shape' has a length above %d", INT_MAX);
-    }
+    char *end;
+    long long n = strtoll(h->text, &end, 10);
+    if (n > INT_MAX)
+        return dl_error("'shape' has a length above %d", INT_MAX);
+    h->text = end;
     *length = (int)n;
     return true;
 }
@@ -124,16 +112,16 @@ static bool take_shape(struct header *h)
         return dl_error("'shape' is there twice");
     h->has_shape = true;
     bool comma = true;
-    if (!take(h, '('))
+    if (!take(h, "("))
         return dl_error("'shape' is not a tuple");
-    while (!take(h, ')')) {
+    while (!take(h, ")")) {
         if (!comma)
             return dl_error("'shape' lacks a comma or a parenthesis");
         if (h->shape.rank == DL_MAX_RANK)
             return dl_error("'shape' has more than %d axes", DL_MAX_RANK);
         if (!take_length(h, &h->shape.dim[h->shape.rank++]))
             return false;
-        comma = take(h, ',');
+        comma = take(h, ",");
     }
     return h->shape.rank != 1 || comma
            || dl_error("'shape' is not a tuple");
@@ -145,7 +133,7 @@ static bool take_entry(struct header *h)
     if (!take_string(h, key))
         return dl_error("its header is not a dictionary of 'descr', "
                         "'fortran_order' and 'shape'");
-    if (!take(h, ':'))
+    if (!take(h, ":"))
         return dl_error("a colon is missing behind '%s'", key);
     if (strcmp(key, "descr") == 0)
         return take_type(h);
@@ -159,16 +147,16 @@ static bool take_entry(struct header *h)
 static bool understand(struct header *h)
 {
     bool comma = true;
-    if (!take(h, '{'))
+    if (!take(h, "{"))
         return dl_error("its header is not a dictionary");
-    while (!take(h, '}')) {
+    while (!take(h, "}")) {
         if (!comma)
             return dl_error("its header lacks a comma or a brace");
         if (!take_entry(h))
             return false;
-        comma = take(h, ',');
+        comma = take(h, ",");
     }
-    if (!take(h, '\n') || *h->text != '\0')
+    if (!take(h, "\n") || *h->text != '\0')
         return dl_error("its header does not end with a new line");
     if (h->type == NULL || !h->has_order || !h->has_shape)
         return dl_error("its header lacks %s", h->type == NULL ? "'descr'"

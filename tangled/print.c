@@ -25,11 +25,15 @@ static dl_real read_back(const char *text)
                                             : (dl_real)strtod(text, NULL);
 }
 
+static int exponent_of(const char *text)
+{
+    return atoi(strchr(text, 'e') + 1);
+}
+
 /* The next larger number, in size, with as many decimals. */
 static void write_next(char next[40], const char text[40], int decimals)
 {
-    int exponent = atoi(strchr(text, 'e') + 1);
-    long double step = powl(10, exponent - decimals);
+    long double step = powl(10, exponent_of(text) - decimals);
     long double x = strtold(text, NULL);
     sprintf(next, "%.*Le", decimals, text[0] == '-' ? x - step : x + step);
 }
@@ -50,39 +54,19 @@ static int shortest(dl_real x, char text[40])
     }
 }
 
-static void drop_zeros(char *text)
+static void write_number(char text[80], dl_real x, bool scientific)
 {
-    size_t n = strlen(text);
-    while (text[n - 1] == '0')
-        n--;
-    text[n] = '\0';
-}
-
-static void write_positional(char text[80], dl_real x)
-{
-    int digits = shortest(x, text);
-    int decimals = digits - atoi(strchr(text, 'e') + 1);
-    if (decimals > 0 && decimals <= PRECISION)
-        sprintf(text, "%#.*Lf", decimals, strtold(text, NULL));
-    else
-        sprintf(text, "%#.*f", decimals > 0 ? PRECISION : 0, (double)x);
-    if (decimals > 0)
-        drop_zeros(text);
-}
-
-static void write_scientific(char text[80], dl_real x)
-{
-    char e[40];
-    int decimals = shortest(x, e);
-    if (decimals <= PRECISION)
-        sprintf(text, "%#.*Le", decimals, strtold(e, NULL));
-    else
-        sprintf(text, "%#.*e", PRECISION, (double)x);
-    char *end = strchr(text, 'e');
-    strcpy(e, end);
-    *end = '\0';
-    drop_zeros(text);
-    strcat(text, e);
+    char tail[16];
+    int decimals = shortest(x, text) - (scientific ? 0 : exponent_of(text));
+    bool whole = decimals < 0, many = decimals > PRECISION;
+    long double value = whole || many ? x : strtold(text, NULL);
+    sprintf(text, scientific ? "%#.*Le" : "%#.*Lf",
+            whole ? 0 : many ? PRECISION : decimals, value);
+    char *end = text + strcspn(text, "e");
+    strcpy(tail, end);
+    while (end[-1] == '0')
+        end--;
+    strcpy(end, tail);
 }
 
 static bool hides(const struct printer *p, int axis, int i)
@@ -127,7 +111,7 @@ static void note_width(struct printer *p, dl_real x)
         enlarge(&p->odd, isinf(x) && x < 0 ? 4 : 3);
         return;
     }
-    (p->scientific ? write_scientific : write_positional)(text, x);
+    write_number(text, x, p->scientific);
     int point = (int)(strchr(text, '.') - text);
     int end = (int)strcspn(text, "e");
     enlarge(&p->left, point);
@@ -144,7 +128,7 @@ static void align(const struct printer *p, dl_real x, char word[160])
         sprintf(word, "%*s", p->left + 1 + behind, name);
         return;
     }
-    (p->scientific ? write_scientific : write_positional)(text, x);
+    write_number(text, x, p->scientific);
     int point = (int)(strchr(text, '.') - text);
     if (p->scientific) {
         char *e = strchr(text, 'e');
@@ -169,7 +153,8 @@ static void flush_line(struct printer *p)
 static void put_word(struct printer *p, const char *word)
 {
     int indent = p->t->shape.rank, n = (int)strlen(word);
-    if (p->column + n > LINE - indent) {
+    bool blank = strcmp(word, " ") == 0;
+    if (p->column + n > LINE - indent && !blank) {
         while (p->length > 0 && p->line[p->length - 1] == ' ')
             p->length--;
         flush_line(p);
@@ -181,12 +166,6 @@ static void put_word(struct printer *p, const char *word)
     p->column += n;
 }
 
-static void put_blank(struct printer *p)
-{
-    p->line[p->length++] = ' ';
-    p->column++;
-}
-
 static void print_row(struct printer *p, size_t place)
 {
     char word[160];
@@ -194,10 +173,10 @@ static void print_row(struct printer *p, size_t place)
     p->column = axis + 1;
     for (int i = 0; i < n; i++) {
         if (i > 0)
-            put_blank(p);
+            put_word(p, " ");
         if (hides(p, axis, i)) {
             put_word(p, "...");
-            put_blank(p);
+            put_word(p, " ");
             i = n - EDGE;
         }
         align(p, dl_data(p->t)[place + (size_t)i], word);
@@ -241,8 +220,7 @@ static void print_number(FILE *f, dl_real x)
         fprintf(f, "%s", isnan(x) ? "nan" : x < 0 ? "-inf" : "inf");
         return;
     }
-    int digits = shortest(x, text);
-    int decimals = digits - atoi(strchr(text, 'e') + 1);
+    int decimals = shortest(x, text) - exponent_of(text);
     if (size == 0 || (size >= 1e-4 && size < 1e16))
         fprintf(f, "%.*f", decimals > 1 ? decimals : 1, strtod(text, NULL));
     else

@@ -47,6 +47,8 @@ struct whole {
     _Alignas(64) dl_tensor tensor;
     struct dl_storage storage;
 };
+_Static_assert(sizeof(struct whole) == 128,
+               "size classes allow for a header of two cache lines");
 
 static void drop_storage(struct dl_storage *s)
 {

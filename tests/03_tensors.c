@@ -137,6 +137,20 @@ Test(pool, at_most_a_quarter_and_less_than_a_line_is_wasted)
     }
 }
 
+Test(pool, of_a_power_of_two_at_most_two_lines_are_wasted_with_and_without_a_header)
+{
+    for (int n = 64; n <= 1 << 20; n *= 2) {
+        size_t numbers = (size_t)n * sizeof(dl_real);
+        void *p = dl_pool_get(numbers);
+        cr_assert(le(sz, dl_pool_use().bytes, numbers + 128), "%d numbers", n);
+        dl_pool_put(p, numbers);
+        dl_tensor *t = dl_empty(DL_SHAPE(n));
+        cr_assert(eq(sz, dl_pool_use().bytes, numbers + 128), "a tensor of %d numbers", n);
+        dl_tensor_free(t);
+        dl_pool_drain();
+    }
+}
+
 Test(pool, every_size_of_a_class_gets_the_same_block_again)
 {
     void *p = dl_pool_get(1000);

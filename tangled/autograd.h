@@ -108,7 +108,7 @@ typedef dl_tensor *dl_expression(void *context);
    central difference along a random direction for each parameter. Returns
    the largest error, relative to the length of the parameter's gradient
    or, if that is shorter, to 1/1000; NaN if there is one. The gradients of
-   the parameters are forgotten. Expect 1e-8 where dl_real is double, 1e-2
+   the parameters are forgotten. Expect 1e-9 where dl_real is double, 1e-4
    where it is float. */
 double dl_gradcheck(dl_expression *f, void *context, struct dl_params *p);
 

@@ -149,8 +149,11 @@ dl_tensor *dl_matmul(dl_tensor *a, dl_tensor *b)
              "the shapes %s and %s cannot be multiplied",
              DL_SHAPE_TEXT(a->shape), DL_SHAPE_TEXT(b->shape));
     int k = b->shape.dim[0], n = s.dim[last] = b->shape.dim[1], m = 1;
+    bool fits = true;
     for (int i = 0; i < last; i++)
-        m *= s.dim[i];
+        fits = fits && !__builtin_mul_overflow(m, s.dim[i], &m);
+    dl_check(fits, "shape %s has more rows than an int can count",
+             DL_SHAPE_TEXT(a->shape));
     dl_tensor *y = dl_empty(s);
     dl_gemm(false, false, m, n, k, 1, dl_data(a), k, dl_data(b), n,
             0, dl_data(y), n);

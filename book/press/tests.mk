@@ -45,7 +45,7 @@ UNTESTED = $(filter-out $(LABELS),$(if $(CH),$(filter $(CH)-%,$(EXERCISES:exerci
 
 BINARIES = $(TESTS) $(DOUBLE) $(LABELS:%=$(B)/exercises/%-solved)
 EMPTIES  = $(LABELS:%=$(B)/exercises/%-empty)
-SCRIPTS  = $(if $(CH)$(SAN)$(LINES),,$(sort $(wildcard tests/*/run)))
+SCRIPTS  = $(if $(CH)$(SAN)$(LINES),,$(filter-out tests/mutants/run,$(sort $(wildcard tests/*/run))))
 RUN      = B=$(B) CC='$(CC)' tests/run $(BINARIES) $(EMPTIES:%=!%)
 
 check: programs $(BINARIES) $(EMPTIES)  ## run the tests: all, or those of one chapter with CH=02
@@ -54,6 +54,9 @@ check: programs $(BINARIES) $(EMPTIES)  ## run the tests: all, or those of one c
 	@$(RUN) $(SCRIPTS)
 check-units: programs $(BINARIES) $(EMPTIES)
 	@$(RUN)
+
+mutants: $(TESTS) $(DOUBLE)             ## do the tests notice planted mistakes? CH=06 EVERY=5 (every fifth): long
+	@B=$(B) CC='$(CC)' tests/mutants/run $(EVERY:%=--every %) $(if $(V),-v) $^
 
 ifneq ($(filter exercise,$(GOALS)),)
 ifeq ($(wildcard tests/exercises/$(or $(EX),none).c),)
@@ -65,4 +68,4 @@ endif
 endif
 exercise: $(B)/exercises/$(EX)-mine     ## test your solution: EX=02-adjoint FILE=mine.c
 	@tests/run $<
-.PHONY: check check-units exercise
+.PHONY: check check-units exercise mutants

@@ -14,17 +14,6 @@
 
 #define EACH(i, array) (size_t i = 0; i < sizeof (array) / sizeof *(array); i++)
 
-#if defined __SANITIZE_ADDRESS__
-#define ADDRESS_SANITIZER 1                /* its own bookkeeping is counted as ours */
-#elif defined __has_feature
-#if __has_feature(address_sanitizer)
-#define ADDRESS_SANITIZER 1
-#endif
-#endif
-#ifndef ADDRESS_SANITIZER
-#define ADDRESS_SANITIZER 0
-#endif
-
 /* In the order of OPERATIONS in tests/oracle/02_value.py. */
 static const struct operation {
     const char *name;

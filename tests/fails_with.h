@@ -8,6 +8,31 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Under AddressSanitizer and valgrind, malloc is not the system's. */
+#if defined __SANITIZE_ADDRESS__
+#define ADDRESS_SANITIZER 1
+#elif defined __has_feature
+#if __has_feature(address_sanitizer)
+#define ADDRESS_SANITIZER 1
+#endif
+#endif
+#ifndef ADDRESS_SANITIZER
+#define ADDRESS_SANITIZER 0
+#endif
+
+__attribute__((unused))
+static bool under_valgrind(void)
+{
+    char line[512];
+    bool found = false;
+    FILE *maps = fopen("/proc/self/maps", "r");
+    while (maps != NULL && !found && fgets(line, sizeof line, maps))
+        found = strstr(line, "/vgpreload_") != NULL;
+    if (maps != NULL)
+        fclose(maps);
+    return found;
+}
+
 #if defined __GNUC__ && !defined __clang__
 #pragma GCC diagnostic ignored "-Wclobbered"   /* it fears for every local variable; make volatile what code changes */
 #endif

@@ -82,6 +82,7 @@ Test(shape, a_wrong_shape_is_refused)
     fails_with(dl_shape_size((struct dl_shape){-1, {1}}), "a shape of rank -1");
     fails_with(dl_shape_size(DL_SHAPE(INT_MAX, INT_MAX, INT_MAX)), "[2147483647, 2147483647, 2147483647]", "memory");
     fails_with(dl_shape_size(DL_SHAPE(INT_MAX, INT_MAX, 4)), "does not fit in memory");
+    fails_with(dl_shape_size(DL_SHAPE(1 << 16, 1 << 16, 1 << 16, 1 << 16)), "does not fit in memory");  /* 2^64 */
     fails_with(dl_empty(DL_SHAPE(-2)), "[-2]");
     fails_with(dl_empty(DL_SHAPE(1 << 30, 1 << 30)), "[1073741824, 1073741824]");
 }
@@ -101,6 +102,8 @@ Test(shape, equality_looks_at_rank_and_at_lengths_in_use_only)
     cr_assert(dl_shape_equal(DL_SHAPE(2, 3), DL_SHAPE(2, 3)));
     cr_assert(not(dl_shape_equal(DL_SHAPE(2, 3), DL_SHAPE(3, 2))));
     cr_assert(not(dl_shape_equal(DL_SHAPE(2), DL_SHAPE(2, 1))));
+    cr_assert(not(dl_shape_equal(DL_SHAPE(2, 3), DL_SHAPE(2, 4))));
+    cr_assert(not(dl_shape_equal(DL_SHAPE(2, 3), DL_SHAPE(1, 3))));
     cr_assert(dl_shape_equal((struct dl_shape){1, {2, 77}}, (struct dl_shape){1, {2, 88}}));
 }
 
@@ -549,7 +552,7 @@ Test(debug, a_block_put_back_reads_as_nan)
     debug_drain();
 }
 #else
-static int after_a_read(const char *place)
+static int after_a_read(const volatile char *place)
 {
     int status;
     pid_t child = fork();
@@ -572,6 +575,19 @@ Test(debug, reading_a_block_put_back_stops_the_program)
     cr_assert(ne(int, after_a_read(x + 64), 0));
     cr_assert(ne(int, after_a_read(x + 999), 0));
     debug_drain();
+}
+
+Test(debug, reading_the_numbers_of_a_tensor_after_its_scope_stops_the_program)
+{
+    dl_scope s = dl_scope_enter(DL_NO_GRAD);
+    dl_tensor *t = dl_full(DL_SHAPE(100), 1);
+    const char *x = (const char *)dl_data(t);
+    cr_assert(eq(int, after_a_read(x), 0));
+    dl_scope_leave(s);
+    cr_assert(ne(int, after_a_read(x), 0));
+    cr_assert(ne(int, after_a_read(x + 399), 0));
+    cr_assert(ne(int, after_a_read((const char *)&t->storage), 0));
+    dl_pool_drain();
 }
 #endif
 
@@ -701,8 +717,11 @@ Test(tensor, every_function_refuses_null)
     fails_with(dl_broadcast_copy(t, NULL), "dl_broadcast_copy:", "from is NULL");
     fails_with(dl_sum_to(NULL, t), "dl_sum_to:", "to is NULL");
     fails_with(dl_permute_copy(t, NULL, (int[]){0}), "dl_permute_copy:", "NULL");
-    fails_with(dl_allclose(t, NULL, 0, 0), "dl_allclose:", "NULL");
-    fails_with(dl_equal(NULL, t), "dl_equal:", "NULL");
+    fails_with(dl_clone(NULL), "dl_clone:", "NULL");
+    fails_with(dl_allclose(t, NULL, 0, 0), "dl_allclose:", "b is NULL");
+    fails_with(dl_allclose(NULL, t, 0, 0), "dl_allclose:", "a is NULL");
+    fails_with(dl_equal(NULL, t), "dl_equal:", "a is NULL");
+    fails_with(dl_equal(t, NULL), "dl_equal:", "b is NULL");
     fails_with(dl_print(NULL, t), "dl_print: the file is NULL");
     fails_with(dl_npy_read(NULL), "dl_npy_read: the path is NULL");
     fails_with(dl_npy_write(NULL, t), "dl_npy_write: the path is NULL");
@@ -764,6 +783,17 @@ Test(view, a_view_shares_data_and_gradient)
     cr_assert(v->storage == t->storage && n->storage == t->storage);
     cr_assert(n->offset == 12 && row->offset == 18 && row->size == 6 && n->size == 12);
     cr_assert(n->requires_grad && row->requires_grad);
+    dl_scope_leave(s);
+    dl_pool_drain();
+}
+
+Test(view, the_clone_of_a_part_is_that_part)
+{
+    dl_scope s = dl_scope_enter(DL_NO_GRAD);
+    dl_tensor *t = counted(DL_SHAPE(4, 3)), *c = dl_clone(dl_narrow(t, 1, 2));
+    cr_assert(c->storage != t->storage && dl_shape_equal(c->shape, DL_SHAPE(2, 3)));
+    for (int i = 0; i < 6; i++)
+        cr_assert(dl_data(c)[i] == 3 + i);
     dl_scope_leave(s);
     dl_pool_drain();
 }
@@ -1047,11 +1077,25 @@ Test(broadcast, what_does_not_fit_is_refused_with_both_shapes)
     fails_with(dl_sum_to(b, a), "dl_sum_to: shape [3] cannot be broadcast to shape [3, 4]");
     fails_with(dl_broadcast_copy(a, row), "dl_broadcast_copy: shapes [3, 4] and [4] share numbers");
     fails_with(dl_sum_to(row, a), "dl_sum_to: shapes [4] and [3, 4] share numbers");
+    fails_with(dl_broadcast_copy(dl_zeros(DL_SHAPE(1)), b), "shape [3] cannot be broadcast to shape [1]");
+    fails_with(dl_sum_to(b, dl_zeros(DL_SHAPE(1))), "shape [3] cannot be broadcast to shape [1]");
+    cr_assert(not(dl_broadcasts_to(DL_SHAPE(3), DL_SHAPE(1))));
+    cr_assert(dl_broadcasts_to(DL_SHAPE(1), DL_SHAPE(3)));
     struct dl_walk w;
     fails_with(dl_walk_begin(&w, a->shape, 4, &a->shape), "dl_walk_begin: 4 operands");
     fails_with(dl_walk_begin(&w, a->shape, 1, &b->shape), "dl_walk_begin: shape [3] cannot be broadcast to shape [3, 4]");
     dl_scope_leave(s);
     dl_pool_drain();
+}
+
+Test(broadcast, the_walk_counts_beyond_two_to_the_31)
+{
+    struct dl_shape s = DL_SHAPE(1 << 16, 1 << 16);
+    struct dl_walk w;
+    size_t runs = 0;
+    for (dl_walk_begin(&w, s, 1, &s); dl_walk_next(&w); runs++)
+        cr_assert(w.length <= INT_MAX && w.at[0] == runs * w.length);
+    cr_assert(eq(sz, runs * w.length, (size_t)1 << 32));
 }
 
 /* ---- Permuting copies --------------------------------------------------------------------------------------------- */
@@ -1223,6 +1267,12 @@ static char *printed(const dl_tensor *t)
     dl_print(f, t);
     fclose(f);
     return text;
+}
+
+Test(print, a_number_from_1e16_on_has_an_exponent)
+{
+    cr_assert(eq(str, printed(dl_scalar((dl_real)1e16)), "1e+16\n"));
+    cr_assert(eq(str, printed(dl_scalar((dl_real)9e15)), "9000000000000000.0\n"));
 }
 
 Test(print, every_case_looks_as_in_numpy)

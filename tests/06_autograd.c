@@ -66,11 +66,13 @@ static void are(size_t n, const dl_real *got, const double *wanted, double toler
 /* Free blocks hold numbers that would be noticed. */
 static void soil_pool(void)
 {
-    void *block[8];
+    void *block[8][16];
     for (int k = 0; k < 8; k++)
-        memset(block[k] = dl_pool_get(64 * (size_t)(k + 1)), 0x41, 64 * (size_t)(k + 1));
+        for (int i = 0; i < 16; i++)
+            memset(block[k][i] = dl_pool_get(64 * (size_t)(k + 1)), 0x41, 64 * (size_t)(k + 1));
     for (int k = 0; k < 8; k++)
-        dl_pool_put(block[k], 64 * (size_t)(k + 1));
+        for (int i = 0; i < 16; i++)
+            dl_pool_put(block[k][i], 64 * (size_t)(k + 1));
 }
 
 static dl_scope opened;
@@ -216,6 +218,26 @@ Test(own, operation_is_differentiated_like_the_librarys)
     cr_assert(lt(dbl, dl_gradcheck(apply, &pair, &p), CHECKED));
     cr_assert(lt(dbl, dl_gradcheck_elements(apply, &pair, &p), CHECKED));
     dl_params_free(&p);
+}
+
+/* The cube, computed into the second row of a tensor. */
+static dl_tensor *cube_in_a_row(dl_tensor *x)
+{
+    static const struct dl_op op = {"cube_in_a_row", cube_backward};
+    dl_tensor *y = dl_select(dl_full(DL_SHAPE(3, (int)x->size), 1), 1);
+    for (size_t i = 0; i < x->size; i++)
+        dl_data(y)[i] = dl_data(x)[i] * dl_data(x)[i] * dl_data(x)[i];
+    dl_save(dl_record(&op, y, 1, &x), x);
+    return y;
+}
+
+Test(own, result_may_be_a_part_of_a_tensor)
+{
+    open_scope();
+    dl_tensor *a = leaf(VECTOR(1, 2)), *y = cube_in_a_row(a);
+    dl_backward(dl_sum(dl_mul(y, VECTOR(1, 10))));
+    gradient_is(a, 3, 120);
+    close_scope();
 }
 
 /* The cube with a planted mistake. */
@@ -753,6 +775,22 @@ Test(checkpoint, in_a_scope_that_does_not_record_it_is_a_call)
     dl_scope_leave(inner);
 }
 
+static bool recorded[2];
+
+static dl_tensor *watching(int n, dl_tensor *const x[], void *context)
+{
+    (void)n, (void)context;
+    recorded[computed++] = dl_scope_mode() == DL_RECORD;
+    return dl_mul(x[0], x[0]);
+}
+
+Test(checkpoint, records_only_when_called_again)
+{
+    dl_tensor *x = leaf(VECTOR(1, 2)), *y = dl_sum(dl_checkpoint(watching, NULL, 1, &x));
+    dl_backward(y);
+    cr_assert(computed == 2 && !recorded[0] && recorded[1]);
+}
+
 Test(checkpoint, keeps_only_the_result)
 {
     make_layers();
@@ -780,18 +818,35 @@ Test(checkpoint, a_function_that_changes_its_mind_is_noticed)
     fails_with(dl_backward(y), "same again", "[3]");
 }
 
+static dl_tensor *first(int n, dl_tensor *const x[], void *context)
+{
+    (void)n, (void)context;
+    return x[0];
+}
+
+static dl_tensor *nothing(int n, dl_tensor *const x[], void *context)
+{
+    return (*(int *)context)-- > 0 ? first(n, x, NULL) : NULL;
+}
+
+Test(checkpoint, a_function_that_returns_null_is_noticed)
+{
+    static int times;
+    dl_tensor *x = leaf(VECTOR(1, 2));
+    dl_scope inner = dl_scope_enter(DL_RECORD);
+    fails_with(dl_checkpoint(nothing, &times, 1, &x), "NULL");
+    dl_scope_leave(inner);                                      /* and the one that the checkpoint opened */
+    times = 1;
+    dl_tensor *y = dl_sum(dl_checkpoint(nothing, &times, 1, &x));
+    fails_with(dl_backward(y), "NULL");
+}
+
 Test(checkpoint, a_changed_input_is_noticed)
 {
     make_layers();
     dl_tensor *x = leaf(normal(DL_SHAPE(2, 6))), *y = dl_sum(dl_checkpoint(layers, NULL, 1, &x));
     dl_fill(x, 1);
     fails_with(dl_backward(y), "checkpoint", "[2, 6]", "changed");
-}
-
-static dl_tensor *first(int n, dl_tensor *const x[], void *context)
-{
-    (void)n, (void)context;
-    return x[0];
 }
 
 Test(checkpoint, may_return_its_input_and_take_one_twice)
@@ -839,6 +894,7 @@ Test(misuse, shapes_that_do_not_fit)
 {
     dl_tensor *a = dl_zeros(DL_SHAPE(2, 3)), *b = dl_zeros(DL_SHAPE(2, 4)), *v = dl_zeros(DL_SHAPE(3));
     fails_with(dl_add(a, b), "dl_add", "[2, 3]", "[2, 4]");
+    fails_with(dl_add(a, dl_zeros(DL_SHAPE(3, 2))), "dl_add", "[2, 3]", "[3, 2]");
     fails_with(dl_mul(a, b), "dl_mul", "[2, 3]", "[2, 4]");
     fails_with(dl_matmul(a, b), "dl_matmul", "[2, 3]", "[2, 4]");
     fails_with(dl_matmul(a, v), "dl_matmul", "[2, 3]", "[3]");
@@ -888,7 +944,23 @@ Test(misuse, missing_functions_and_too_many_inputs)
     fails_with(dl_saved(node, 4), "many", "4");
     dl_real beta;
     fails_with(dl_grad_in(node, 1, &beta), "many", "1");
+    fails_with(dl_zero_grad(NULL), "dl_zero_grad", "NULL");
+    fails_with(dl_gradcheck(NULL, NULL, &(struct dl_params){0}), "NULL");
+    fails_with(dl_gradcheck_elements(apply, NULL, NULL), "NULL");
+    fails_with(dl_checkpoint(first, NULL, 1, NULL), "dl_checkpoint", "NULL");
+    fails_with(dl_write_graph(NULL, a, NULL), "dl_write_graph", "no file");
     dl_save(NULL, a);
+}
+
+Test(misuse, a_saved_tensor_that_went_with_an_inner_scope)
+{
+    static const struct dl_op op = {"short_of_memory", cube_backward};
+    dl_tensor *a = leaf(VECTOR(1)), *y = dl_clone(a);
+    struct dl_node *node = dl_record(&op, y, 1, &a);
+    dl_scope inner = dl_scope_enter(DL_RECORD);
+    dl_save(node, VECTOR(1));
+    dl_scope_leave(inner);
+    fails_with(dl_backward(y), "dl_saved", "released");
 }
 
 Test(misuse_outside, of_scopes_hooks_have_no_end)
@@ -948,7 +1020,7 @@ static void train(void)
 {
     dl_scope scope = dl_scope_enter(DL_RECORD);
     make_layers();
-    dl_tensor *x = dl_full(DL_SHAPE(9, 6), 1), *y = dl_matmul(x, net.list[0].tensor);
+    dl_tensor *x = dl_full(DL_SHAPE(9, 6), 1), *y = dl_matmul(dl_checkpoint(first, NULL, 1, &x), net.list[0].tensor);
     dl_register_hook(net.list[0].tensor, halve, NULL);
     y = dl_mul(dl_checkpoint(layers, NULL, 1, &y), dl_tanh(dl_add(y, net.list[1].tensor)));
     dl_zero_grad(&net);

@@ -14,7 +14,7 @@ static const double probabilities[] = {0.9, 0.5, 0.25, 0.01, 1e-6};
 
 #define EACH(i, array) (size_t i = 0; i < sizeof (array) / sizeof *(array); i++)
 
-Test(geometric, mean_and_variance_are_those_of_the_distribution, .timeout = 20)
+Test(geometric, mean_and_variance_are_those_of_the_distribution)
 {
     enum { N = 200000 };
     for (uint64_t seed = 1; seed <= 3; seed++)
@@ -35,7 +35,7 @@ Test(geometric, mean_and_variance_are_those_of_the_distribution, .timeout = 20)
         }
 }
 
-Test(geometric, each_number_is_as_frequent_as_it_is_likely, .timeout = 20)
+Test(geometric, each_number_is_as_frequent_as_it_is_likely)
 {
     enum { N = 200000, KINDS = 12 };
     for (uint64_t seed = 1; seed <= 3; seed++)
@@ -63,7 +63,7 @@ Test(geometric, with_p_1_the_first_toss_is_a_head)
         cr_assert(eq(u64, geometric(&r, 1), 0));
 }
 
-Test(geometric, the_tiniest_probabilities_have_the_right_mean, .timeout = 20)
+Test(geometric, the_tiniest_probabilities_have_the_right_mean)
 {
     static const double tiny[] = {1e-9, 1e-12, 1e-15, 1e-16, 1e-17};
     enum { N = 10000 };
@@ -76,7 +76,7 @@ Test(geometric, the_tiniest_probabilities_have_the_right_mean, .timeout = 20)
     }
 }
 
-Test(geometric, each_draw_takes_one_uniform_number, .timeout = 20)
+Test(geometric, each_draw_takes_one_uniform_number)
 {
     static const double all[] = {1, 0.9, 0.5, 0.01, 1e-6, 1e-12};
     for EACH(i, all) {
@@ -92,7 +92,7 @@ Test(geometric, each_draw_takes_one_uniform_number, .timeout = 20)
     }
 }
 
-Test(geometric, the_same_seed_gives_the_same_numbers_and_others_give_others, .timeout = 20)
+Test(geometric, the_same_seed_gives_the_same_numbers_and_others_give_others)
 {
     uint64_t first[100];
     int same = 0;

@@ -5,6 +5,7 @@
 #include <criterion/new/assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 extern bool topological(int n, int in[][2], int order[]);
 
@@ -108,8 +109,9 @@ Test(topological, one_wrong_arrow_in_a_random_graph_is_found)
     }
 }
 
-Test(topological, a_chain_of_five_million_nodes_takes_neither_a_deep_stack_nor_long, .timeout = 40)
+Test(topological, a_chain_of_five_million_nodes_takes_neither_a_deep_stack_nor_long)
 {
+    alarm(40);
     int (*in)[2] = malloc(MANY * sizeof *in), *name = malloc(MANY * sizeof *name);
     for (int i = 0; i < MANY; i++)
         in[i][0] = i - 1, in[i][1] = -1;
@@ -129,7 +131,7 @@ Test(topological, a_chain_of_five_million_nodes_takes_neither_a_deep_stack_nor_l
     free(name);
 }
 
-Test(topological, a_node_may_have_five_million_users, .timeout = 40)
+Test(topological, a_node_may_have_five_million_users)
 {
     int (*in)[2] = malloc(MANY * sizeof *in);
     for (int i = 0; i < MANY; i++)

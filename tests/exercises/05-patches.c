@@ -44,7 +44,7 @@ Test(convolve, sounds_and_filters_of_many_lengths_are_right)
             check(t, 1 + (t + w) % 9, w);
 }
 
-Test(convolve, long_sounds_are_right, .timeout = 20)
+Test(convolve, long_sounds_are_right)
 {
     dl_random_seed(&r, 2);
     check(5000, 3, 16);

@@ -11,7 +11,7 @@ set ylabel "10^9 operations per second"
 set xtics ("1/16" 0.0625, "1/4" 0.25, "1" 1, "4" 4)
 set ytics (1, 2, 5, 10, 20, 50, 100, 200)
 set key at graph 0.98,0.32 right Left reverse
-shown(name) = name eq "peak" || name eq "copy" ? NaN : 1
+shown(name) = name eq "peak" || name eq "copy" || name eq "stream" ? NaN : 1
 plot (bandwidth * x < peak ? bandwidth * x : peak) with lines lc rgb "#666666" lw 1.6 title "roof", \
      file every ::1 using ($4 * shown(strcol(1))):5 with points lc rgb "#9C2A1E" pt 7 ps 0.6 title "in cache", \
      "" every ::1 using ($4 * shown(strcol(1))):6 with points lc rgb "#1B3A5C" pt 9 ps 0.7 title "in memory", \

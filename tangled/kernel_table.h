@@ -13,10 +13,6 @@
 #define EACH_PAIR(_) \
     _(add) _(sub) _(mul) _(div)
 
-#define EACH_BACKWARD(_) \
-    _(exp) _(log) _(sqrt) _(tanh) _(sigmoid) _(erf) \
-    _(relu) _(silu) _(gelu) _(gelu_tanh)
-
 typedef void map_kernel(size_t n, const dl_real *x, dl_real *y);
 typedef void pair_kernel(size_t n, const dl_real *a, const dl_real *b,
                          dl_real *y);
@@ -24,6 +20,8 @@ typedef void backward_kernel(size_t n, const dl_real *v, const dl_real *g,
                              dl_real *dx, bool add);
 typedef void scalar_kernel(size_t n, dl_real a, const dl_real *x,
                            dl_real *y);
+typedef void rows_kernel(size_t rows, size_t n, const dl_real *x,
+                         dl_real *y);
 typedef dl_real sum_kernel(size_t n, const dl_real *a, const dl_real *b);
 
 #define MEMBER_MAP(name) map_kernel *v##name;
@@ -33,11 +31,11 @@ typedef dl_real sum_kernel(size_t n, const dl_real *a, const dl_real *b);
 struct kernel_table {
     EACH_MAP(MEMBER_MAP)
     EACH_PAIR(MEMBER_PAIR)
-    EACH_BACKWARD(MEMBER_BACKWARD)
+    EACH_MAP(MEMBER_BACKWARD)
     scalar_kernel *vscale, *vaxpy, *vfill;
     pair_kernel *vmuladd;
     sum_kernel *vsum, *vdot, *vmax;
-    map_kernel *softmax, *log_softmax;
+    rows_kernel *softmax, *log_softmax;
     sum_kernel *logsumexp;
     backward_kernel *softmax_backward, *log_softmax_backward;
     void (*moments)(size_t n, const dl_real *x, dl_real *mean,

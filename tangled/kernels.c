@@ -137,7 +137,7 @@ static void run_backward(size_t begin, size_t end, void *context)
                          .a = v, .b = g, .y = dx, .add = add}; \
         dl_parallel_for(n, GRAIN, run_backward, &w); \
     }
-EACH_BACKWARD(PUBLIC_BACKWARD)
+EACH_MAP(PUBLIC_BACKWARD)
 
 static void run_scalar(size_t begin, size_t end, void *context)
 {
@@ -145,17 +145,15 @@ static void run_scalar(size_t begin, size_t end, void *context)
     w->scalar(end - begin, w->factor, w->a + begin, w->y + begin);
 }
 
-void dl_vscale(size_t n, dl_real a, const dl_real *x, dl_real *y)
-{
-    struct work w = {.scalar = table()->vscale, .a = x, .y = y, .factor = a};
-    dl_parallel_for(n, GRAIN, run_scalar, &w);
-}
-
-void dl_vaxpy(size_t n, dl_real a, const dl_real *x, dl_real *y)
-{
-    struct work w = {.scalar = table()->vaxpy, .a = x, .y = y, .factor = a};
-    dl_parallel_for(n, GRAIN, run_scalar, &w);
-}
+#define PUBLIC_SCALAR(name) \
+    void dl_v##name(size_t n, dl_real a, const dl_real *x, dl_real *y) \
+    { \
+        struct work w = {.scalar = table()->v##name, \
+                         .a = x, .y = y, .factor = a}; \
+        dl_parallel_for(n, GRAIN, run_scalar, &w); \
+    }
+PUBLIC_SCALAR(scale)
+PUBLIC_SCALAR(axpy)
 
 void dl_vfill(size_t n, dl_real a, dl_real *y)
 {
@@ -225,7 +223,7 @@ dl_real dl_vmax(size_t n, const dl_real *x)
 
 struct rows {
     union {
-        map_kernel *map;
+        rows_kernel *map;
         backward_kernel *backward;
         sum_kernel *sum;
         void (*moments)(size_t n, const dl_real *x, dl_real *mean,
@@ -246,22 +244,19 @@ static void divide_rows(size_t rows, dl_range_function *body, struct rows *r)
 static void map_rows(size_t begin, size_t end, void *context)
 {
     const struct rows *r = context;
-    for (size_t i = begin; i < end; i++)
-        r->map(r->cols, r->x + i * r->cols, r->y + i * r->cols);
+    size_t at = begin * r->cols;
+    r->map(end - begin, r->cols, r->x + at, r->y + at);
 }
 
-void dl_vsoftmax(size_t rows, size_t cols, const dl_real *x, dl_real *y)
-{
-    struct rows r = {.map = table()->softmax, .cols = cols, .x = x, .y = y};
-    divide_rows(rows, map_rows, &r);
-}
-
-void dl_vlog_softmax(size_t rows, size_t cols, const dl_real *x, dl_real *y)
-{
-    struct rows r = {.map = table()->log_softmax, .cols = cols, .x = x,
-                     .y = y};
-    divide_rows(rows, map_rows, &r);
-}
+#define PUBLIC_ROWS(name) \
+    void dl_v##name(size_t rows, size_t cols, const dl_real *x, dl_real *y) \
+    { \
+        struct rows r = {.map = table()->name, .cols = cols, .x = x, \
+                         .y = y}; \
+        divide_rows(rows, map_rows, &r); \
+    }
+PUBLIC_ROWS(softmax)
+PUBLIC_ROWS(log_softmax)
 
 static void sum_rows(size_t begin, size_t end, void *context)
 {
@@ -286,21 +281,16 @@ static void back_rows(size_t begin, size_t end, void *context)
     }
 }
 
-void dl_vsoftmax_backward(size_t rows, size_t cols, const dl_real *y,
-                         const dl_real *g, dl_real *dx, bool add)
-{
-    struct rows r = {.backward = table()->softmax_backward, .cols = cols,
-                     .x = y, .g = g, .y = dx, .add = add};
-    divide_rows(rows, back_rows, &r);
-}
-
-void dl_vlog_softmax_backward(size_t rows, size_t cols, const dl_real *y,
-                             const dl_real *g, dl_real *dx, bool add)
-{
-    struct rows r = {.backward = table()->log_softmax_backward, .cols = cols,
-                     .x = y, .g = g, .y = dx, .add = add};
-    divide_rows(rows, back_rows, &r);
-}
+#define PUBLIC_ROWS_BACKWARD(name) \
+    void dl_v##name##_backward(size_t rows, size_t cols, const dl_real *y, \
+                               const dl_real *g, dl_real *dx, bool add) \
+    { \
+        struct rows r = {.backward = table()->name##_backward, \
+                         .cols = cols, .x = y, .g = g, .y = dx, .add = add}; \
+        divide_rows(rows, back_rows, &r); \
+    }
+PUBLIC_ROWS_BACKWARD(softmax)
+PUBLIC_ROWS_BACKWARD(log_softmax)
 
 static void moments_of_rows(size_t begin, size_t end, void *context)
 {

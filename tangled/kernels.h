@@ -1,7 +1,8 @@
 /* kernels.h - loops over arrays of numbers. Unless said otherwise, y may be
    the same array as an input, but must not overlap it in part; n may be 0;
    no bit of a result depends on the instruction set or on the number of
-   threads; NaN in gives NaN out. */
+   threads; NaN in gives NaN out, but for relu's
+   gradient, which is g there. */
 #ifndef DLFS_KERNELS_H
 #define DLFS_KERNELS_H
 
@@ -52,29 +53,17 @@ void dl_vgelu(size_t n, const dl_real *x, dl_real *y);
 void dl_vgelu_tanh(size_t n, const dl_real *x, dl_real *y);
 
 /* dx = g f'(x), or dx += g f'(x) if add, where g is the gradient at
-   y = f(x). The second argument is y or x, as its name says. dx may be the
-   same array as y, x or g. */
-void dl_vexp_backward(size_t n, const dl_real *y, const dl_real *g,
-                      dl_real *dx, bool add);
-void dl_vlog_backward(size_t n, const dl_real *x, const dl_real *g,
-                      dl_real *dx, bool add);
-void dl_vsqrt_backward(size_t n, const dl_real *y, const dl_real *g,
-                       dl_real *dx, bool add);
-void dl_vtanh_backward(size_t n, const dl_real *y, const dl_real *g,
-                       dl_real *dx, bool add);
-void dl_vsigmoid_backward(size_t n, const dl_real *y, const dl_real *g,
-                          dl_real *dx, bool add);
-void dl_verf_backward(size_t n, const dl_real *x, const dl_real *g,
-                      dl_real *dx, bool add);
-/* y or x: relu's derivative is 0 where either is not positive */
-void dl_vrelu_backward(size_t n, const dl_real *y, const dl_real *g,
-                       dl_real *dx, bool add);
-void dl_vsilu_backward(size_t n, const dl_real *x, const dl_real *g,
-                       dl_real *dx, bool add);
-void dl_vgelu_backward(size_t n, const dl_real *x, const dl_real *g,
-                       dl_real *dx, bool add);
-void dl_vgelu_tanh_backward(size_t n, const dl_real *x, const dl_real *g,
-                            dl_real *dx, bool add);
+   y = f(x). dx may be the same array as v or g. */
+typedef void dl_backward_kernel(size_t n, const dl_real *v, const dl_real *g,
+                                dl_real *dx, bool add);
+
+/* These want y as v, */
+dl_backward_kernel dl_vexp_backward, dl_vsqrt_backward, dl_vtanh_backward,
+                   dl_vsigmoid_backward;
+/* and these x. relu's derivative at 0 is 0; it may as well be given y. */
+dl_backward_kernel dl_vlog_backward, dl_verf_backward, dl_vrelu_backward,
+                   dl_vsilu_backward, dl_vgelu_backward,
+                   dl_vgelu_tanh_backward;
 
 /* The sum of the x[i]; the sum of the a[i] b[i], products unrounded; the
    largest x[i], -infinity if n is 0. The error of a sum is about

@@ -14,6 +14,9 @@ struct problem {
     real (*f)(real x), (*weight)(real x);
 };
 
+#define LN2 0.693147180559945309417232121458L
+#define ROOT2 1.414213562373095048801688724210L
+
 static real exp_f(real r)
 {
     if (fabsl(r) < 1e-3L)
@@ -38,36 +41,57 @@ static real log_weight(real f)
     return f * f * f / log1pl(f);
 }
 
-static real tail_f(real t)
+static real tail_f(real a)                     /* log2(2 Q(a)) / a */
 {
-    real a = (1 / t - 1) * 4;
-    return erfcl(a / sqrtl(2)) / 2 * expl(a * a / 2);
+    if (a < 1e-6L)
+        return -(2 / sqrtl(2 * acosl(-1)) + a / acosl(-1)) / LN2;
+    return a < 1 ? log1pl(-erfl(a / ROOT2)) / LN2 / a
+                 : log2l(erfcl(a / ROOT2)) / a;
 }
 
-static real tail_weight(real t)
+static real tail_weight(real a)
 {
-    return 1 / tail_f(t);
+    return a / (1 - a * tail_f(a));
 }
 
-static real erf_f(real z)
+static real far_f(real t)                      /* Q(1/t) exp(1/t^2/2) */
 {
-    real x = sqrtl(z);
-    return x < 1e-9L ? 2 / sqrtl(acosl(-1)) : erfl(x) / x;
+    return erfcl(1 / t / ROOT2) / 2 * expl(1 / (t * t) / 2);
 }
 
-static real erf_weight(real z)
+static real far_weight(real t)
 {
-    return 1 / erf_f(z);
+    return 1 / far_f(t);
 }
 
-#define LN2 0.693147180559945309417232121458L
-#define ROOT2 1.414213562373095048801688724210L
+static real erfc_f(real a)                      /* log2(erfc a) / a */
+{
+    return ROOT2 * tail_f(a * ROOT2);
+}
+
+static real erfc_weight(real a)
+{
+    real s = -a * erfc_f(a) * LN2, c = s > 0 ? s / expm1l(s) : 1;
+    return c / fabsl(erfc_f(a));
+}
+
+static real power2_f(real f)
+{
+    return fabsl(f) < 1e-9L ? LN2 : expm1l(f * LN2) / f;
+}
+
+static real power2_weight(real f)
+{
+    return 1 / power2_f(f);
+}
 
 static const struct problem problems[] = {
     {"exp", 4, -LN2 / 2, LN2 / 2, exp_f, exp_weight},
     {"log", 7, 1 / ROOT2 - 1, ROOT2 - 1, log_f, log_weight},
-    {"erf", 6, 0, 1, erf_f, erf_weight},
-    {"tail", 9, 1 / (1 + 14.5L / 4), 1, tail_f, tail_weight},
+    {"power2", 5, -0.5L, 0.5L, power2_f, power2_weight},
+    {"erfc", 8, 0, 4, erfc_f, erfc_weight},
+    {"tail", 8, 0, 4.5L, tail_f, tail_weight},
+    {"far", 6, 1 / 14.5L, 1 / 4.5L, far_f, far_weight},
 };
 
 enum { DEGREE = 12, ROWS = DEGREE + 2 };

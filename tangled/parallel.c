@@ -90,8 +90,8 @@ static void *work(void *argument)
 
 static void await_worker(struct worker *w)
 {
-    for (int i = 1; atomic_load_explicit(&w->done, memory_order_acquire)
-                    != atomic_load(&w->wanted); i++)
+    for (unsigned i = 1; atomic_load_explicit(&w->done, memory_order_acquire)
+                         != atomic_load(&w->wanted); i++)
         if (i % PATIENCE != 0)
             relax();
         else

@@ -4,6 +4,7 @@
 #define DLFS_SIMD_H
 
 #include <math.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -109,6 +110,21 @@ INLINE vec vec_abs(vec x)
     const ivec sign = (ivec)vec_all((dl_real)-0.0);
     return (vec)((ivec)x & ~sign);
 }
+
+INLINE bool vec_any(ivec mask)               /* is one lane's mask set? */
+{
+#if defined __AVX512F__ && !defined DL_DOUBLE
+    return _mm512_test_epi32_mask((__m512i)mask, (__m512i)mask) != 0;
+#elif defined __AVX2__ && defined __FMA__ && !defined DL_DOUBLE
+    return _mm256_movemask_ps((__m256)mask) != 0;
+#else
+    lane_int any = 0;
+    for (int i = 0; i < LANES; i++)
+        any |= mask[i];
+    return any != 0;
+#endif
+}
+
 
 /* The smaller and the larger; b where they cannot be compared. */
 INLINE vec vec_min(vec a, vec b)

@@ -109,22 +109,26 @@ INLINE vec back_erf(vec x, vec g)
 
 INLINE vec back_silu(vec x, vec g)
 {
+    x = vec_max(vec_all(FAR), vec_min(vec_all(-FAR), x));
     vec s = vec_sigmoid(x);
     return g * s * vec_fma(x, vec_all(1) - s, vec_all(1));
 }
 
 INLINE vec back_gelu(vec x, vec g)
 {
-    const vec a = vec_all((dl_real)0.39894228040143268);  /* 1/sqrt(2pi) */
-    vec bell, cdf = vec_normal(&x, &bell);
-    return g * vec_fma(vec_min(vec_all(40), x), a * bell, cdf);
+    const vec a = vec_all((dl_real)-1.3257480647361593);   /* log2 phi(0) */
+    const vec b = vec_all((dl_real)-0.72134752044448170);  /* -1/(2 ln 2) */
+    vec z = vec_abs(x), q = vec_tail(&z);
+    vec d = vec_fma(-z, vec_power2_of(vec_fma(b * z, z, a)), q);
+    return g * vec_select(x < 0, d, vec_all(1) - d);
 }
 
 INLINE vec back_gelu_tanh(vec x, vec g)
 {
     const vec a = vec_all((dl_real)1.5957691216057308);
     const vec b3 = vec_all((dl_real)(3 * 0.044715));
-    vec s = vec_sigmoid(vec_gelu_2u(x));
+    x = vec_max(vec_all(-40), vec_min(vec_all(40), x));
+    vec s = vec_sigmoid(vec_gelu_v(x));
     vec dv = a * vec_fma(b3 * x, x, vec_all(1));
     return g * vec_fma(x * s * (vec_all(1) - s), dv, s);
 }
@@ -135,7 +139,7 @@ INLINE vec back_gelu_tanh(vec x, vec g)
     { \
         map_back(n, v, g, dx, add, back_##name); \
     }
-EACH_BACKWARD(DEFINE_BACKWARD)
+EACH_MAP(DEFINE_BACKWARD)
 
 enum { WIDE = 64, PER = WIDE / LANES };
 
@@ -234,38 +238,72 @@ INLINE dl_real row_max(size_t n, const dl_real *x)
     return reduce(n, x, -INFINITY, -INFINITY, step_max, 0, vec_max);
 }
 
-/* The sum of e^(x - m) over a row; the terms go to y, unless it is NULL */
-INLINE dl_real sum_exp(size_t n, const dl_real *x, dl_real m, dl_real *y)
+INLINE vec step_exp(vec s, vec x, vec m)
 {
-    vec s[PER] = {{0}};
-    for (size_t i = 0; i < n; i += LANES) {
-        vec e = vec_exp(vec_load_some(x + i, n - i, -INFINITY) - vec_all(m));
-        s[i / LANES % PER] += e;
-        if (y != NULL)
-            vec_store_some(y + i, e, n - i);
-    }
-    return fold(s, vec_add);
+    return s + vec_exp(x - m);
 }
 
-static void softmax(size_t n, const dl_real *x, dl_real *y)
+INLINE dl_real sum_exp(size_t n, const dl_real *x, dl_real m)
 {
-    dl_real sum = sum_exp(n, x, row_max(n, x), y);
-    vscale(n, 1 / sum, y, y);
+    return reduce(n, x, -INFINITY, 0, step_exp, m, vec_add);
+}
+
+/* How many of the rows of n numbers to take at once */
+enum { TOGETHER = 16, NEARBY = 512 };
+
+INLINE size_t rows_together(size_t rows, size_t n)
+{
+    size_t k = n < NEARBY ? NEARBY / (n + 1) + 1 : 1;
+    k = k < TOGETHER ? k : TOGETHER;
+    return k < rows ? k : rows;
+}
+
+static void exp_minus(size_t n, const dl_real *x, dl_real m, dl_real *y)
+{
+    for (size_t i = 0; i < n; i += LANES) {
+        vec xi = vec_load_some(x + i, n - i, 1);
+        vec_store_some(y + i, vec_exp(xi - vec_all(m)), n - i);
+    }
+}
+
+static void softmax(size_t rows, size_t n, const dl_real *x, dl_real *y)
+{
+    dl_real m[TOGETHER];
+    for (size_t k; rows > 0; rows -= k, x += k * n, y += k * n) {
+        k = rows_together(rows, n);
+        for (size_t r = 0; r < k; r++)
+            m[r] = row_max(n, x + r * n);
+        for (size_t r = 0; r < k; r++)
+            exp_minus(n, x + r * n, m[r], y + r * n);
+        for (size_t r = 0; r < k; r++)
+            m[r] = 1 / vsum(n, y + r * n, NULL);
+        for (size_t r = 0; r < k; r++)
+            vscale(n, m[r], y + r * n, y + r * n);
+    }
+}
+
+static void log_softmax(size_t rows, size_t n, const dl_real *x, dl_real *y)
+{
+    dl_real m[TOGETHER], s[TOGETHER];
+    for (size_t k; rows > 0; rows -= k, x += k * n, y += k * n) {
+        k = rows_together(rows, n);
+        for (size_t r = 0; r < k; r++)
+            m[r] = row_max(n, x + r * n);
+        for (size_t r = 0; r < k; r++)
+            s[r] = sum_exp(n, x + r * n, m[r]);
+        vlog(k, s, s);
+        for (size_t r = 0; r < k; r++)
+            for (size_t i = 0; i < n; i += LANES) {
+                vec xi = vec_load_some(x + r * n + i, n - i, 0);
+                vec_store_some(y + r * n + i,
+                               xi - vec_all(m[r]) - vec_all(s[r]), n - i);
+            }
+    }
 }
 
 INLINE dl_real log_of(dl_real x)
 {
     return vec_log(vec_all(x))[0];
-}
-
-static void log_softmax(size_t n, const dl_real *x, dl_real *y)
-{
-    vec m = vec_all(row_max(n, x));
-    vec log_sum = vec_all(log_of(sum_exp(n, x, m[0], NULL)));
-    for (size_t i = 0; i < n; i += LANES) {
-        vec xi = vec_load_some(x + i, n - i, 0);
-        vec_store_some(y + i, xi - m - log_sum, n - i);
-    }
 }
 
 static dl_real logsumexp(size_t n, const dl_real *x, const dl_real *unused)
@@ -274,7 +312,7 @@ static dl_real logsumexp(size_t n, const dl_real *x, const dl_real *unused)
     dl_real m = row_max(n, x);
     if (m == INFINITY || m == -INFINITY)
         m = 0;
-    return m + log_of(sum_exp(n, x, m, NULL));
+    return m + log_of(sum_exp(n, x, m));
 }
 
 static void softmax_backward(size_t n, const dl_real *y, const dl_real *g,
@@ -325,7 +363,7 @@ static void moments(size_t n, const dl_real *x, dl_real *mean,
 const struct kernel_table TABLE_OF(SIMD) = {
     EACH_MAP(FILL)
     EACH_PAIR(FILL)
-    EACH_BACKWARD(FILL_BACKWARD)
+    EACH_MAP(FILL_BACKWARD)
     FILL(scale) FILL(axpy) FILL(fill) FILL(muladd)
     FILL(sum) FILL(dot) FILL(max)
     .softmax = softmax, .log_softmax = log_softmax, .logsumexp = logsumexp,

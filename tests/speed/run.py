@@ -4,7 +4,7 @@
 For each workload of each tests/speed/NN_name.c the contestants run one after the other, round after round (A B C A B C),
 so that what disturbs the machine disturbs them all; a ratio is the median of the rounds' ratios. Writes DIR/speed.tsv,
 and figures/results/NAME-speed.tsv for the table in the chapter; says which rows miss their target. The protocol is in
-speed.h; NN_name.py, if there is one, is the peer PyTorch."""
+speed.h; NN_name.py, if there is one, is the peer PyTorch. A workload NAME-SIZE-2 runs in two threads."""
 import argparse
 import glob
 import os
@@ -18,9 +18,21 @@ SIZES = ("cache", "L2", "memory")            # a kernel's workload ends in one o
 COLUMNS = "workload mode threads unit ours peer theirs ratio target".split()
 
 
-def measure(command):
-    """[nanoseconds, value, check]"""
-    return [float(x) for x in subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()]
+class Contestant:
+    """A command that is run for each measurement, or one that stays and answers a line for each line (a workload)."""
+
+    def __init__(self, command, stays=False):
+        self.command = command
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) if stays else None
+
+    def measure(self, workload, mode):
+        """[nanoseconds, value, check]"""
+        if self.process is None:
+            answer = subprocess.run(self.command + [workload] + mode, check=True, capture_output=True, text=True).stdout
+        else:
+            print(workload, file=self.process.stdin, flush=True)
+            answer = self.process.stdout.readline()
+        return [float(x) for x in answer.split()]
 
 
 def agree(a, b, workload):
@@ -29,8 +41,11 @@ def agree(a, b, workload):
 
 
 def size_of(workload):
-    size = workload.rpartition("-")[2]
-    return size if size in SIZES else ""
+    return next((part for part in workload.split("-")[1:] if part in SIZES), "")
+
+
+def threads_of(workload):
+    return "2" if size_of(workload) and workload.endswith("-2") else "1"
 
 
 def met(target, ours, ratio):
@@ -43,15 +58,20 @@ def met(target, ours, ratio):
 def race(program, script, rounds):
     """One row for each workload and peer."""
     listed = subprocess.run([program, "list"], check=True, capture_output=True, text=True).stdout
+    pytorch = None
+    if os.path.exists(script):
+        with open(script) as file:
+            stays = '"serve"' in file.read()
+        pytorch = Contestant([sys.executable, script] + ["serve"] * stays, stays)
     for line in listed.splitlines():
         workload, units, unit, target, *peers = line.split("\t")
-        commands = {"ours": [program, workload, "ours"]}
-        if os.path.exists(script):
-            commands["PyTorch"] = [sys.executable, script, workload]
-        commands.update({peer: [program, workload, peer] for peer in peers})
+        commands = {"ours": (Contestant([program]), ["ours"])}
+        if pytorch and size_of(workload) != "memory":    # there a copy is the measure
+            commands["PyTorch"] = (pytorch, [])
+        commands.update({peer: (Contestant([program]), [peer]) for peer in peers})
         times = {name: [] for name in commands}
         for _ in range(rounds):
-            results = {name: measure(command) for name, command in commands.items()}
+            results = {name: c.measure(workload, mode) for name, (c, mode) in commands.items()}
             for name, result in results.items():
                 if not agree(result, results["ours"], workload):
                     sys.exit(f"{workload}: {name} computes {result[1:]}, we {results['ours'][1:]}")
@@ -60,7 +80,8 @@ def race(program, script, rounds):
         for peer in commands:
             if peer != "ours":
                 ratio = statistics.median(t / o for t, o in zip(times[peer], times["ours"]))
-                yield {"workload": workload, "mode": size_of(workload) or "forward+backward", "threads": "1", "unit": unit, "ours": ours,
+                yield {"workload": workload, "mode": size_of(workload) or "forward+backward",
+                       "threads": threads_of(workload), "unit": unit, "ours": ours,
                        "peer": peer, "theirs": statistics.median(times[peer]), "ratio": ratio, "target": target,
                        "units": units}
 
@@ -79,7 +100,7 @@ def chapter_table(name, rows):
     path = os.path.join(ROOT, "figures", "results", name + "-speed.tsv")
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "w") as file:
-        file.write(f"# command: make speed; machine: {machine()}; threads 1\n")
+        file.write(f"# command: make speed; machine: {machine()}\n")
         table = {}
         for row in rows:
             peer = row["peer"].lower().replace("-", "_")
@@ -87,8 +108,10 @@ def chapter_table(name, rows):
             line[peer] = row["theirs"]
             line[peer + "_ratio"] = row["ratio"]                 # how many times faster than the peer we are
             line["ours_over_" + peer] = 1 / row["ratio"]         # how many times slower
-            line["ours_over_" + peer] = 1 / row["ratio"]
-        columns = list(next(iter(table.values())))
+        columns = list(dict.fromkeys(column for line in table.values() for column in line))
+        for line in table.values():
+            for column in columns:
+                line.setdefault(column, "-")
         file.write("\t".join(columns) + "\n")
         for line in table.values():
             file.write(cells(line, columns))

@@ -28,7 +28,7 @@ static int by_size(const void *a, const void *b)
 }
 
 /* Median over batches of about 5 ms, for half a second altogether, of the nanoseconds that a step takes. */
-static double median_nanoseconds(struct result step(void), struct result *last)
+__attribute__((unused)) static double median_nanoseconds(struct result step(void), struct result *last)
 {
     double batch[100], start;
     int n = 1;

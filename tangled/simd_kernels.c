@@ -243,7 +243,9 @@ INLINE vec step_exp(vec s, vec x, vec m)
     return s + vec_exp(x - m);
 }
 
-INLINE dl_real sum_exp(size_t n, const dl_real *x, dl_real m)
+/* not inlined: once is long enough */
+__attribute__((noinline))
+static dl_real sum_exp(size_t n, const dl_real *x, dl_real m)
 {
     return reduce(n, x, -INFINITY, 0, step_exp, m, vec_add);
 }

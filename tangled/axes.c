@@ -24,17 +24,20 @@ struct dl_around dl_around(struct dl_shape s, int axis)
 }
 
 void dl_check_ints_for(const char *file, int line, const char *function,
-                       struct dl_ints list, size_t count, int length,
+                       struct dl_ints list, long count, int length,
                        struct dl_shape shape)
 {
-    if (list.n < 0 || (size_t)list.n != count || (count > 0 && !list.at))
-        dl_fail(file, line, function, "%d indices instead of %zu, for the "
+    if (list.n < 0 || (list.n > 0 && list.at == NULL))
+        dl_fail(file, line, function, "there is no list of %d indices",
+                list.n);
+    if (count >= 0 && list.n != count)
+        dl_fail(file, line, function, "%d indices instead of %ld, for the "
                 "shape %s", list.n, count, DL_SHAPE_TEXT(shape));
     for (int i = 0; i < list.n; i++)
         if (list.at[i] < 0 || list.at[i] >= length)
-            dl_fail(file, line, function, "index %d, at position %d, is not "
-                    "in 0 ... %d, for the shape %s", list.at[i], i,
-                    length - 1, DL_SHAPE_TEXT(shape));
+            dl_fail(file, line, function, "index %d, at position %d, is not one of the "
+                    "%d along its axis of the shape %s", list.at[i], i, length,
+                    DL_SHAPE_TEXT(shape));
 }
 
 struct kept {
@@ -48,14 +51,15 @@ static void drop_kept(void *what)
     dl_pool_put(k, k->bytes);
 }
 
-const int *dl_keep_ints(struct dl_ints list)
+int *dl_keep_ints(struct dl_ints list)
 {
-    size_t n = (size_t)list.n;
+    size_t length = (size_t)list.n * sizeof *list.at;
+    size_t bytes = sizeof(struct kept) + length;
     dl_check(dl_scope_reserve(), "no memory for %d indices", list.n);
-    struct kept *k = dl_pool_get(sizeof *k + n * sizeof *k->at);
-    k->bytes = sizeof *k + n * sizeof *k->at;
-    if (n > 0)
-        memcpy(k->at, list.at, n * sizeof *k->at);
+    struct kept *k = dl_pool_get(bytes);
+    k->bytes = bytes;
+    if (length > 0)
+        memcpy(k->at, list.at, length);
     dl_scope_defer(drop_kept, k);
     return k->at;
 }

@@ -32,16 +32,17 @@ struct dl_ints { int n; const int *at; };
                       (const int[]){0, ##__VA_ARGS__} + 1})
 
 /* Refuse, in the name of the calling function, a list that does not have
-   `count` members, or one of which is not in 0 ... length-1. */
+   `count` members (-1: any number), or one of which is not 0 ... length-1.
+   The shape is that of the tensor to which they belong. */
 #define dl_check_ints(list, count, length, shape) \
     dl_check_ints_for(__FILE__, __LINE__, __func__, list, count, length, \
                       shape)
 void dl_check_ints_for(const char *file, int line, const char *function,
-                       struct dl_ints list, size_t count, int length,
+                       struct dl_ints list, long count, int length,
                        struct dl_shape shape);
 
-/* A copy of the numbers that lasts until the innermost scope is left. */
-const int *dl_keep_ints(struct dl_ints list);
+/* A copy of the members that lasts until the innermost scope is left. */
+int *dl_keep_ints(struct dl_ints list);
 
 #pragma GCC visibility pop
 

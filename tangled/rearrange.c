@@ -10,16 +10,19 @@
 #include "rearrange.h"
 
 /* to = from, or to += from if beta is not 0. */
-static void move(size_t n, dl_real *to, const dl_real *from, dl_real beta)
+static inline void move(size_t n, dl_real *to, const dl_real *from,
+                        dl_real beta)
 {
     enum { FEW = 8 };
-    if (n >= FEW && beta == 0)
-        memcpy(to, from, n * sizeof *to);
-    else if (n >= FEW)
-        dl_vadd(n, to, from, to);
-    else
+    if (n == 1)
+        *to = beta == 0 ? *from : *to + *from;
+    else if (n < FEW)
         for (size_t i = 0; i < n; i++)
             to[i] = beta == 0 ? from[i] : to[i] + from[i];
+    else if (beta == 0)
+        memcpy(to, from, n * sizeof *to);
+    else
+        dl_vadd(n, to, from, to);
 }
 
 /* Move `runs` runs of `length` numbers each. They begin to_step and

@@ -95,12 +95,15 @@ end
 local function collect_chunks(doc)
   local by_label = chunk.all(doc)
   local names, identifiers = {}, {}
+  local count, place = 0, {}    -- label -> the how manieth chunk of the book
   doc:walk {traverse = 'topdown', Div = function(div)
     if not div.classes:includes 'nwchunk' then return nil end
     local k = by_label[div.identifier]
+    count = count + 1
+    place[k.label] = count
     local e = entry(names, k.name, k.title)
     e.links:insert(chunk_link(by_label, k.label, 'def'))
-    e.used = k.used
+    if #k.used > 0 then e.used = k.used end     -- (the first part of a chunk has them)
     for _, define in ipairs(k.defines) do
       local d = entry(identifiers, define.id,
         {pandoc.Code(define.id, {class = 'nw'})})
@@ -111,13 +114,15 @@ local function collect_chunks(doc)
   end}
   local function items(entries)
     return sorted(entries):map(function(e)
-      local seen = {}
+      local seen, used = {}, pandoc.List {}
       for _, label in ipairs(e.used or {}) do
-        if by_label[label] and not seen[label] then
+        if place[label] and not seen[label] then
           seen[label] = true
-          e.links:insert(chunk_link(by_label, label, 'use'))
+          used:insert(label)
         end
       end
+      used:sort(function(a, b) return place[a] < place[b] end)
+      for _, label in ipairs(used) do e.links:insert(chunk_link(by_label, label, 'use')) end
       return {entry_line(e.inlines, e.links)}
     end)
   end

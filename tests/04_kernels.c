@@ -2,6 +2,7 @@
 #include "base.h"
 #include "kernels.h"
 #include "parallel.h"
+#include "random.h"
 #include "real.h"
 
 #include "fails_with.h"
@@ -867,3 +868,62 @@ Test(simd, a_misspelt_set_is_refused)
     fails_with(dl_get_simd(), "DLFS_SIMD is \"avx3\", but this processor has no more than");
 }
 #endif
+
+/* ---- Rows beside other rows, and sums of very many blocks ------------------------------------------------------- */
+
+Test(rows, backwards_each_has_the_bits_that_it_has_alone)
+{
+    enum { ROWS = 5, MOST = 33 };
+    dl_real y[ROWS * MOST], g[ROWS * MOST], dx[ROWS * MOST], alone[MOST];
+    struct dl_random random;
+    dl_random_seed(&random, 4);
+    for (int i = 0; i < ROWS * MOST; i++) {
+        y[i] = dl_random_uniform(&random);
+        g[i] = dl_random_uniform(&random) - (dl_real)0.5;
+    }
+    for (size_t cols = 1; cols <= MOST; cols += 8)
+        for (int variant = 0; variant < 4; variant++) {
+            bool add = variant & 1;
+            void (*f)(size_t, size_t, const dl_real *, const dl_real *, dl_real *, bool) =
+                variant & 2 ? dl_vsoftmax_backward : dl_vlog_softmax_backward;
+            memcpy(dx, y, sizeof dx);
+            f(ROWS, cols, y, g, dx, add);
+            for (size_t i = 0; i < ROWS; i++) {
+                memcpy(alone, y + i * cols, cols * sizeof *y);
+                f(1, cols, y + i * cols, g + i * cols, alone, add);
+                cr_assert(memcmp(alone, dx + i * cols, cols * sizeof *y) == 0, "row %zu of %zu columns", i, cols);
+            }
+        }
+}
+
+Test(reductions, the_blocks_have_room_however_many_numbers_there_are)
+{
+    enum { MOST = 1250000 };                /* a block too many would be found by the address sanitizer */
+    dl_real *x = malloc(MOST * sizeof *x);
+    for (int i = 0; i < MOST; i++)
+        x[i] = 1;
+    for (size_t n = 1040000; n <= MOST; n += 30000) {
+        cr_assert(dl_vsum(n, x) == (dl_real)n && dl_vdot(n, x, x) == (dl_real)n && dl_vmax(n, x) == 1, "%zu numbers", n);
+    }
+    free(x);
+}
+
+static volatile sig_atomic_t signalled;
+static void note_signal(int number) { (void)number; signalled++; }
+static void no_work(size_t begin, size_t end, void *context) { (void)begin, (void)end, (void)context; }
+
+Test(parallel, signals_are_left_to_the_callers_threads)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    signal(SIGUSR1, note_signal);
+    dl_set_num_threads(4);
+    dl_parallel_for(4, 1, no_work, NULL);                       /* starts them */
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    kill(getpid(), SIGUSR1);
+    usleep(20000);
+    cr_assert(signalled == 0, "another thread took it");
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    cr_assert(signalled == 1);
+}

@@ -76,22 +76,22 @@ static struct factor factor_of(const dl_real *at, bool contiguous, int ld,
 {
     return (struct factor){.at = at, .across = contiguous ? 1 : ld,
                            .along = contiguous ? ld : 1,
-                           .fill = fill, .context = context};
+                           .fill = fill, .context = context,
+                           .packed = NULL};
 }
 
 static void describe(const struct dl_product *p, int item, struct work *w)
 {
     const dl_real *a = p->a ? p->a + item * p->next_a : NULL;
     const dl_real *b = p->b ? p->b + item * p->next_b : NULL;
-    *w = (struct work){
-        .m = p->m, .n = p->n, .k = needs_factors(p) ? p->k : 0,
-        .alpha = p->alpha, .beta = p->beta,
-        .x = factor_of(a, p->ta, p->lda, p->fill_a, p->context_a),
-        .y = factor_of(b, !p->tb, p->ldb, p->fill_b, p->context_b),
-        .c = p->c + item * p->next_c, .ldc = p->ldc,
-        .column_bias = p->column_bias, .row_bias = p->row_bias,
-        .map = p->map
-    };
+    w->m = p->m, w->n = p->n, w->k = needs_factors(p) ? p->k : 0;
+    w->alpha = p->alpha, w->beta = p->beta;
+    w->x = factor_of(a, p->ta, p->lda, p->fill_a, p->context_a);
+    w->y = factor_of(b, !p->tb, p->ldb, p->fill_b, p->context_b);
+    w->c = p->c + item * p->next_c, w->ldc = p->ldc;
+    w->turned = false;
+    w->column_bias = p->column_bias, w->row_bias = p->row_bias;
+    w->map = p->map;
     if (p->packed != NULL)
         w->y.packed = p->packed->panels;
 }
@@ -101,31 +101,32 @@ static bool must_be_turned(const struct factor *y)
     return y->fill == NULL && y->across != 1;
 }
 
-/* About how many cycles m rows of x and n columns of y take. */
-static double cost(int m, int n, int k, bool turn_y, bool turn_c, int lanes)
+/* About how many multiply-adds m rows of x and n columns of y are worth. */
+static double cost(int m, int n, int k, bool turn_y, bool turn_c,
+                   const struct gemm_set *set)
 {
-    double columns = (n + lanes - 1) / lanes * lanes;
+    double columns = (n + set->lanes - 1) / set->lanes * set->lanes;
     double rows = m < 4 ? 4 : m;           /* fewer wait for each other */
-    double cycles = rows * columns / lanes * k;
+    double cost = rows * columns * k;
     if (turn_y)
-        cycles += 0.2 * columns * k;
+        cost += set->turn_y * columns * k;
     if (turn_c)
-        cycles += 0.4 * columns * m;
-    return cycles;
+        cost += set->turn_c * columns * m * ((k + KC - 1) / KC);
+    return cost;
 }
 
-static bool better_turned(const struct work *w, int lanes)
+static bool better_turned(const struct work *w, const struct gemm_set *set)
 {
     if (w->y.packed != NULL || w->m == 1)
         return false;
     return w->n == 1
-        || cost(w->n, w->m, w->k, must_be_turned(&w->x), true, lanes)
-           < cost(w->m, w->n, w->k, must_be_turned(&w->y), false, lanes);
+        || cost(w->n, w->m, w->k, must_be_turned(&w->x), true, set)
+           < cost(w->m, w->n, w->k, must_be_turned(&w->y), false, set);
 }
 
-static void choose_orientation(struct work *w, int lanes)
+static void choose_orientation(struct work *w, const struct gemm_set *set)
 {
-    if (!better_turned(w, lanes))
+    if (!better_turned(w, set))
         return;
     int m = w->m;
     struct factor x = w->x;
@@ -165,7 +166,7 @@ enum { WORTH_A_THREAD = 200000 };
 struct division {
     const struct gemm_set *set;
     const struct dl_product *product;
-    struct work work;               /* of the one product to be divided */
+    const struct work *work;        /* if one product is to be divided */
     int count, parts;
     dl_real *workspace;
 };
@@ -180,14 +181,14 @@ static int cut(int n, int unit, int parts, int i)
 static void do_parts(size_t first, size_t last, void *context)
 {
     const struct division *d = context;
-    const struct work *w = &d->work;
-    const int lanes = d->set->lanes;
-    const bool by_columns = w->n >= 2 * lanes * d->parts;
+    const struct work *w = d->work;
+    const int unit = 2 * d->set->lanes;
+    const bool by_columns = w->n >= w->m && w->n >= unit * d->parts;
     for (int i = (int)first; i < (int)last; i++) {
         struct part part = {0, w->m, 0, w->n};
         if (by_columns) {
-            part.j0 = cut(w->n, lanes, d->parts, i);
-            part.j1 = cut(w->n, lanes, d->parts, i + 1);
+            part.j0 = cut(w->n, unit, d->parts, i);
+            part.j1 = cut(w->n, unit, d->parts, i + 1);
         } else {
             part.i0 = cut(w->m, 1, d->parts, i);
             part.i1 = cut(w->m, 1, d->parts, i + 1);
@@ -198,47 +199,53 @@ static void do_parts(size_t first, size_t last, void *context)
     }
 }
 
-static void do_items(size_t first, size_t last, void *context)
+static void do_items(const struct division *d, int item, int end,
+                     dl_real *workspace)
 {
-    const struct division *d = context;
-    for (int i = (int)first; i < (int)last; i++) {
-        int end = cut(d->count, 1, d->parts, i + 1);
-        for (int item = cut(d->count, 1, d->parts, i); item < end; item++) {
-            struct work w;
-            describe(d->product, item, &w);
-            choose_orientation(&w, d->set->lanes);
-            struct part whole = {0, w.m, 0, w.n};
-            d->set->multiply(&w, &whole,
-                             d->workspace + (size_t)i * WORKSPACE);
-        }
+    for (; item < end; item++) {
+        struct work w;
+        describe(d->product, item, &w);
+        choose_orientation(&w, d->set);
+        struct part whole = {0, w.m, 0, w.n};
+        d->set->multiply(&w, &whole, workspace);
     }
 }
 
-static void divide(struct division *d)
+static void do_shares(size_t first, size_t last, void *context)
 {
-    const struct dl_product *p = d->product;
-    double size = (double)p->m * p->n * p->k * d->count;
-    d->parts = size < WORTH_A_THREAD ? 1 : dl_get_num_threads();
-    d->workspace = workspace(d->parts);
-    if (d->count >= d->parts) {
-        dl_parallel_for((size_t)d->parts, 1, do_items, d);
-        return;
-    }
-    for (int item = 0; item < d->count; item++) {
-        describe(p, item, &d->work);
-        choose_orientation(&d->work, d->set->lanes);
-        dl_parallel_for((size_t)d->parts, 1, do_parts, d);
-    }
+    const struct division *d = context;
+    for (int i = (int)first; i < (int)last; i++)
+        do_items(d, cut(d->count, 1, d->parts, i),
+                 cut(d->count, 1, d->parts, i + 1),
+                 d->workspace + (size_t)i * WORKSPACE);
+}
+
+static void divide(const struct dl_product *p)
+{
+    struct division d = {.set = set(), .product = p, .parts = 1,
+                         .count = p->count > 1 ? p->count : 1};
+    if ((double)p->m * p->n * p->k * d.count >= WORTH_A_THREAD)
+        d.parts = dl_get_num_threads();
+    d.workspace = workspace(d.parts);
+    if (d.parts == 1)
+        do_items(&d, 0, d.count, d.workspace);
+    else if (d.count >= d.parts)
+        dl_parallel_for((size_t)d.parts, 1, do_shares, &d);
+    else
+        for (int item = 0; item < d.count; item++) {
+            struct work w;
+            describe(p, item, &w);
+            choose_orientation(&w, d.set);
+            d.work = &w;
+            dl_parallel_for((size_t)d.parts, 1, do_parts, &d);
+        }
 }
 
 void dl_gemm_run(const struct dl_product *p)
 {
     check(p);
-    if (p->m == 0 || p->n == 0)
-        return;
-    struct division d = {.set = set(), .product = p,
-                         .count = p->count > 1 ? p->count : 1};
-    divide(&d);
+    if (p->m > 0 && p->n > 0)
+        divide(p);
 }
 
 void dl_gemm(bool ta, bool tb, int m, int n, int k,

@@ -31,14 +31,15 @@ struct dl_packed *dl_pack(bool tb, int k, int n, const dl_real *b, int ldb);
 void dl_pack_again(struct dl_packed *w, const dl_real *b, int ldb);
 void dl_packed_free(struct dl_packed *w);
 
-/* Writes a part of a factor: element p + q of its row (or, for B, column)
-   i + r to to[q * stride + r], for all r < rows and q < depth. Must not
-   depend on how a factor is divided into parts; may be called by several
-   threads at once. */
+/* Writes a part of a factor. For r < rows and q < depth, to[q * stride + r]
+   becomes op(A)(i + r, p + q), or op(B)(p + q, i + r). Must not depend on
+   how a factor is divided into parts, nor compute products itself; may be
+   called by several threads at once. */
 typedef void dl_gemm_fill(const void *context, int i, int rows,
                           int p, int depth, dl_real *to, int stride);
 
-/* An elementwise function y = f(x), called with y = x, such as dl_vrelu. */
+/* An elementwise function y = f(x), called with y = x, such as dl_vrelu.
+   It must not compute products. */
 typedef void dl_gemm_map(size_t n, const dl_real *x, dl_real *y);
 
 struct dl_product {
@@ -54,7 +55,8 @@ struct dl_product {
     const dl_real *column_bias;     /* n numbers, added to each row */
     const dl_real *row_bias;        /* m numbers, added to each column */
     dl_gemm_map *map;               /* then applied to all elements */
-    int count;                      /* so many products; 0 is 1 */
+    int count;                      /* so many products; 0 is 1. They share
+                                       packed, fill_a, fill_b, the biases */
     ptrdiff_t next_a, next_b, next_c; /* from one to the next, in numbers */
 };
 

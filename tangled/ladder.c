@@ -112,23 +112,23 @@ static void spin(void)
         __asm__ volatile("" : : "m"(sum[i]));
 }
 
-static double seconds(clockid_t clock)
+static double seconds(void)
 {
     struct timespec t;
-    clock_gettime(clock, &t);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 /* The shortest time of a call, in seconds. Calls are timed in batches that
    take a millisecond or more. */
-#define TIME(clock, call) \
+#define TIME(call) \
     ({ \
         double best = 1e9, total = 0; \
         for (int batch = 1; total < 1; ) { \
-            double start = seconds(clock); \
+            double start = seconds(); \
             for (int i = 0; i < batch; i++) \
                 call; \
-            double time = seconds(clock) - start; \
+            double time = seconds() - start; \
             total += time; \
             if (time < 1e-3) \
                 batch *= 2; \
@@ -138,10 +138,9 @@ static double seconds(clockid_t clock)
         best; \
     })
 
-static double rate(product *f, int n, clockid_t clock, float *m[3],
-                   const float *expected)
+static double rate(product *f, int n, float *m[3], const float *expected)
 {
-    double time = TIME(clock, f(n, m[0], m[1], m[2]));
+    double time = TIME(f(n, m[0], m[1], m[2]));
     dl_check(expected == NULL
              || memcmp(m[2], expected, (size_t)n * n * sizeof *expected) == 0,
              "two rungs of the ladder differ for n = %d", n);
@@ -158,38 +157,36 @@ static float *whole_numbers(size_t count, struct dl_random *r)
 
 static double peak(void)
 {
-    return 2e-9 * 8 * SUMS * STEPS / TIME(CLOCK_THREAD_CPUTIME_ID, spin());
+    return 2e-9 * 8 * SUMS * STEPS / TIME(spin());
 }
 
 static void print_ladder(void)
 {
     struct dl_random r;
     dl_random_seed(&r, 1);
-    printf("# build/ladder; seed 1; threads 1, in the last column 2\n");
+    printf("# build/ladder; seed 1; threads 1\n");
     printf("n\tpeak\tpercent_loops\tloops\trows\ttiles\tpanels\tavx2\tbest"
-           "\tpercent_best\ttwo\n");
+           "\tpercent_best\n");
     for (int n = 32; n <= 2048; n *= 2) {
         size_t count = (size_t)n * n;
         float *m[3] = {whole_numbers(count, &r), whole_numbers(count, &r),
                        whole_numbers(count, &r)};
         float *expected = dl_alloc(count, sizeof *expected);
         product *const rung[] = {loops, rows, tiles, panels, library, library};
-        double top = peak(), speed[7] = {0};
+        double top = peak(), speed[6] = {0};
         library(n, m[0], m[1], expected);
         dl_set_num_threads(1);
         enum dl_simd best = dl_get_simd();
         for (int i = n > 1024; i < 6; i++) {
             if (i == 4 && best > DL_SIMD_AVX2)
                 dl_set_simd(DL_SIMD_AVX2);
-            speed[i] = rate(rung[i], n, CLOCK_THREAD_CPUTIME_ID, m, expected);
+            speed[i] = rate(rung[i], n, m, expected);
             dl_set_simd(best);
         }
-        dl_set_num_threads(2);
-        speed[6] = rate(library, n, CLOCK_MONOTONIC, m, expected);
         printf("%d\t%.1f\t%.2f", n, top, 100 * speed[0] / top);
         for (int i = 0; i < 6; i++)
             printf("\t%.2f", speed[i]);
-        printf("\t%.1f\t%.1f\n", 100 * speed[5] / top, speed[6]);
+        printf("\t%.1f\n", 100 * speed[5] / top);
         fflush(stdout);
         for (int i = 0; i < 3; i++)
             free(m[i]);
@@ -212,7 +209,7 @@ static void read_all(const float *x)
 
 static double thin_rate(struct dl_product *p)
 {
-    double time = TIME(CLOCK_THREAD_CPUTIME_ID, dl_gemm_run(p));
+    double time = TIME(dl_gemm_run(p));
     return 2e-9 * p->m * SIDE * SIDE / time;
 }
 
@@ -223,7 +220,7 @@ static void print_thin(void)
     float *x = whole_numbers(64 * SIDE, &r), *y = dl_alloc(64 * SIDE, 4);
     float *weights = whole_numbers(SIDE * SIDE, &r);
     double top = peak(), read = 4e-9 * SIDE * SIDE
-                 / TIME(CLOCK_THREAD_CPUTIME_ID, read_all(weights));
+                 / TIME(read_all(weights));
     printf("# build/ladder --thin; seed 1; threads 1\n");
     printf("rows\tbound\tpacked\tunpacked\tbandwidth\n");
     dl_set_num_threads(1);

@@ -10,7 +10,7 @@
 #include "base.h"
 #include "parallel.h"
 
-enum { MOST = 64, PATIENCE = 20000 };
+enum { MOST = 64, PATIENCE = 2000 };
 
 struct job {
     size_t n, grain, grains, shares;
@@ -19,13 +19,14 @@ struct job {
 };
 
 struct worker {
-    _Alignas(64) atomic_uint wanted;    /* the number of its latest job */
-    _Alignas(64) atomic_uint done;
+    _Alignas(64) atomic_int offer;
     atomic_bool asleep;
     pthread_mutex_t lock;
     pthread_cond_t wake;
     pthread_t thread;
 };
+
+enum { NONE, OPEN, TAKEN };             /* what an offer can be */
 
 static struct {
     atomic_flag busy;
@@ -43,6 +44,13 @@ static void do_share(const struct job *job, size_t share)
     job->body(first * job->grain, end, job->context);
 }
 
+static bool take(struct worker *w, int new_state)
+{
+    int open = OPEN;
+    return atomic_load(&w->offer) == OPEN
+        && atomic_compare_exchange_strong(&w->offer, &open, new_state);
+}
+
 static void relax(void)
 {
 #if defined __x86_64__ || defined __i386__
@@ -50,24 +58,19 @@ static void relax(void)
 #endif
 }
 
-static void await_job(struct worker *w, unsigned last)
+static void sleep_until_called(struct worker *w)
 {
-    for (int i = 0; i < PATIENCE; i++) {
-        if (atomic_load_explicit(&w->wanted, memory_order_acquire) != last)
-            return;
-        relax();
-    }
     pthread_mutex_lock(&w->lock);
     atomic_store(&w->asleep, true);
-    while (atomic_load(&w->wanted) == last)
+    if (atomic_load(&w->offer) != OPEN)
         pthread_cond_wait(&w->wake, &w->lock);
     atomic_store(&w->asleep, false);
     pthread_mutex_unlock(&w->lock);
 }
 
-static void hand_job_to(struct worker *w)
+static void offer_to(struct worker *w)
 {
-    atomic_store(&w->wanted, atomic_load(&w->wanted) + 1);
+    atomic_store(&w->offer, OPEN);
     if (atomic_load(&w->asleep)) {
         pthread_mutex_lock(&w->lock);
         pthread_cond_signal(&w->wake);
@@ -78,20 +81,29 @@ static void hand_job_to(struct worker *w)
 static void *work(void *argument)
 {
     struct worker *w = argument;
-    for (unsigned last = 0;;) {
-        await_job(w, last);
-        last = atomic_load_explicit(&w->wanted, memory_order_acquire);
+    for (;;) {
+        int i = 0;
+        while (i < PATIENCE && !take(w, TAKEN))
+            i++, relax();
+        if (i == PATIENCE) {
+            sleep_until_called(w);
+            continue;
+        }
         if (pool.job.body == NULL)                  /* time to go home */
             return NULL;
         do_share(&pool.job, (size_t)(w - pool.worker));
-        atomic_store_explicit(&w->done, last, memory_order_release);
+        atomic_store_explicit(&w->offer, NONE, memory_order_release);
     }
 }
 
-static void await_worker(struct worker *w)
+static void finish_share(struct worker *w)
 {
-    for (unsigned i = 1; atomic_load_explicit(&w->done, memory_order_acquire)
-                         != atomic_load(&w->wanted); i++)
+    if (take(w, NONE)) {
+        do_share(&pool.job, (size_t)(w - pool.worker));
+        return;
+    }
+    for (unsigned i = 1;
+         atomic_load_explicit(&w->offer, memory_order_acquire) != NONE; i++)
         if (i % PATIENCE != 0)
             relax();
         else
@@ -110,7 +122,7 @@ static void send_workers_home(void)
         return;                     /* exit() from within a loop */
     pool.job.body = NULL;
     for (int i = 1; i <= pool.started; i++)
-        hand_job_to(&pool.worker[i]);
+        offer_to(&pool.worker[i]);
     for (int i = 1; i <= pool.started; i++)
         pthread_join(pool.worker[i].thread, NULL);
     forget_workers();
@@ -135,7 +147,7 @@ static void start_workers(int wanted)
     pthread_sigmask(SIG_SETMASK, &all, &before);
     while (pool.started < wanted) {
         struct worker *w = &pool.worker[pool.started + 1];
-        *w = (struct worker){.wanted = 0};
+        *w = (struct worker){.offer = NONE};
         pthread_mutex_init(&w->lock, NULL);
         pthread_cond_init(&w->wake, NULL);
         if (pthread_create(&w->thread, NULL, work, w) != 0)
@@ -165,12 +177,12 @@ void dl_parallel_for(size_t n, size_t grain, dl_range_function *body,
     int workers = pool.started < (int)shares - 1 ? pool.started
                                                  : (int)shares - 1;
     for (int i = 1; i <= workers; i++)
-        hand_job_to(&pool.worker[i]);
+        offer_to(&pool.worker[i]);
     do_share(&pool.job, 0);
     for (size_t i = (size_t)workers + 1; i < shares; i++)
         do_share(&pool.job, i);
     for (int i = 1; i <= workers; i++)
-        await_worker(&pool.worker[i]);
+        finish_share(&pool.worker[i]);
     atomic_flag_clear(&pool.busy);
 }
 

@@ -6,7 +6,10 @@
 
 static int min(int a, int b) { return a < b ? a : b; }
 
-enum { MAX_ROWS = LANES == 16 ? 14 : 6, MAX_VECTORS = 4 };
+enum {
+    MAX_ROWS = LANES == 16 ? 14 : 6, MAX_VECTORS = 4,
+    STRIP = LANES == 16 ? 16 : 8    /* room for an element of each row */
+};
 
 struct tile {
     const dl_real *x, *y;
@@ -15,11 +18,13 @@ struct tile {
     dl_real *sum;               /* where the sums go */
     ptrdiff_t sum_row;          /* from one row of sums to the next */
     bool add;                   /* to what is there */
+    dl_real *keep;              /* NULL, or where to copy the panel */
 };
 
 #define UNROLL _Pragma("GCC unroll 16")
 
-INLINE void tile(const struct tile *t, const int rows, const int vectors)
+INLINE void tile(const struct tile *t, const int rows, const int vectors,
+                 const bool keep)
 {
     vec sum[MAX_ROWS][MAX_VECTORS];
     const dl_real *x[(MAX_ROWS + 2) / 3], *y[(MAX_VECTORS + 2) / 3];
@@ -30,6 +35,7 @@ INLINE void tile(const struct tile *t, const int rows, const int vectors)
     UNROLL for (int i = 0; i < rows; i++)
         UNROLL for (int v = 0; v < vectors; v++)
             __builtin_prefetch(t->sum + i * t->sum_row + v * LANES, 1);
+    dl_real *panel = t->keep;
     UNROLL for (int i = 0; i < rows; i++)
         UNROLL for (int v = 0; v < vectors; v++)
             sum[i][v] = (vec){0};
@@ -37,6 +43,15 @@ INLINE void tile(const struct tile *t, const int rows, const int vectors)
         vec row[MAX_VECTORS];
         UNROLL for (int v = 0; v < vectors; v++)
             row[v] = vec_load(y[v / 3] + v % 3 * t->y_vector);
+        if (keep)
+            {
+                UNROLL for (int v = 0; v < vectors; v++) {
+                    vec_store(panel + v * LANES, row[v]);
+                    __builtin_prefetch(y[v / 3] + v % 3 * t->y_vector
+                                       + 16 * t->y_step);
+                }
+                panel += vectors * LANES;
+            }
         UNROLL for (int i = 0; i < rows; i++) {
             vec xi = vec_all(x[i / 3][i % 3 * t->x_row]);
             UNROLL for (int v = 0; v < vectors; v++)
@@ -73,7 +88,13 @@ static const int most_rows[MAX_VECTORS + 1] = {0, 6, 6, 4, 2};
 typedef void tile_function(const struct tile *t);
 
 #define DEFINE(r, v) \
-    static void tile_##r##_##v(const struct tile *t) { tile(t, r, v); }
+    static void tile_##r##_##v(const struct tile *t) \
+    { \
+        if (t->keep != NULL) \
+            tile(t, r, v, true); \
+        else \
+            tile(t, r, v, false); \
+    }
 SIZES(DEFINE)
 
 #define ENTER(r, v) [v][r] = tile_##r##_##v,
@@ -110,17 +131,6 @@ INLINE void turn_8x4(const float *from, ptrdiff_t row, float *to, int step)
     *(vec8_anywhere *)(to + 2 * step) = ZIP(ab, cd, 0, 1, 8, 9);
     *(vec8_anywhere *)(to + 3 * step) = ZIP(ab, cd, 2, 3, 10, 11);
 }
-
-INLINE void turn_4x4(const float *from, ptrdiff_t row, float *to, int step)
-{
-    __m128 a = _mm_loadu_ps(from), b = _mm_loadu_ps(from + row);
-    __m128 c = _mm_loadu_ps(from + 2 * row), d = _mm_loadu_ps(from + 3 * row);
-    _MM_TRANSPOSE4_PS(a, b, c, d);
-    _mm_storeu_ps(to, a);
-    _mm_storeu_ps(to + step, b);
-    _mm_storeu_ps(to + 2 * step, c);
-    _mm_storeu_ps(to + 3 * step, d);
-}
 #endif
 
 /* to[p * step + i] = from[i * row + p] for i < rows and p < k. */
@@ -129,11 +139,8 @@ INLINE void turn_rows(const int rows, const dl_real *from, ptrdiff_t row,
 {
     int p = 0;
 #if defined __AVX2__ && !defined DL_DOUBLE
-    for (; rows % 8 == 0 && p + 4 <= k; p += 4)
-        UNROLL for (int i = 0; i < rows; i += 8)
-            turn_8x4(from + i * row + p, row, to + p * step + i, step);
-    for (; rows == 4 && p + 4 <= k; p += 4)
-        turn_4x4(from + p, row, to + p * step, step);
+    for (; rows == 8 && p + 4 <= k; p += 4)
+        turn_8x4(from + p, row, to + p * step, step);
 #endif
     for (; p < k; p++)
         for (int i = 0; i < rows; i++)
@@ -144,30 +151,26 @@ static __attribute__((noinline))
 void turn(int rows, const dl_real *from, ptrdiff_t row, int k,
           dl_real *to, int step)
 {
-    if (rows == 16) {
-        turn_rows(16, from, row, k, to, step);
-    } else if (rows >= 8) {
-        turn_rows(8, from, row, k, to, step);
-        if (rows > 8)
-            turn_rows(8, from + (rows - 8) * row, row, k,
-                      to + rows - 8, step);
-    } else if (rows >= 4) {
-        turn_rows(4, from, row, k, to, step);
-        if (rows > 4)
-            turn_rows(4, from + (rows - 4) * row, row, k,
-                      to + rows - 4, step);
-    } else {
+    if (rows < 8) {
         turn_rows(rows, from, row, k, to, step);
+        return;
     }
+    turn_rows(8, from, row, k, to, step);
+    if (rows > 8)
+        turn_rows(8, from + (rows - 8) * row, row, k, to + rows - 8, step);
 }
 
+/* n <= 16 numbers */
 INLINE void copy(dl_real *to, const dl_real *from, int n)
 {
-    int i = 0;
-    for (; i + 4 <= n; i += 4)
-        memcpy(to + i, from + i, 4 * sizeof *to);
-    for (; i < n; i++)
-        to[i] = from[i];
+    for (; n >= 8; n -= 8, to += 8, from += 8)
+        memcpy(to, from, 8 * sizeof *to);
+    if (n & 4)
+        memcpy(to, from, 4 * sizeof *to), to += 4, from += 4;
+    if (n & 2)
+        memcpy(to, from, 2 * sizeof *to), to += 2, from += 2;
+    if (n & 1)
+        *to = *from;
 }
 
 /* to[q * step + r] = element p + q of vector i + r, r < count, q < depth. */
@@ -181,12 +184,11 @@ static void fetch(const struct factor *f, int i, int count, int p, int depth,
     const dl_real *from = f->at + i * f->across + p * f->along;
     if (f->across != 1)
         turn(count, from, f->across, depth, to, step);
-    else if (count == LANES)
-        for (int q = 0; q < depth; q++)
-            vec_store(to + q * step, vec_load(from + q * f->along));
     else
-        for (int q = 0; q < depth; q++)
+        for (int q = 0; q < depth; q++) {
+            __builtin_prefetch(from + (q + 32) * f->along);
             copy(to + q * step, from + q * f->along, count);
+        }
 }
 
 static void pack_panel(const struct factor *y, int j, int columns,
@@ -222,17 +224,34 @@ static struct place place_in_c(const struct work *w, struct place at)
     return (struct place){at.j, at.i, at.columns, at.rows};
 }
 
+/* AVX-512 has instructions for a part of a vector. */
 INLINE vec load(const dl_real *p, int n)
 {
-    return n == LANES ? vec_load(p) : vec_load_part(p, (size_t)n, 0);
+    vec v = {0};
+    if (n == LANES)
+        return vec_load(p);
+    if (LANES == 16)
+        return vec_load_part(p, (size_t)n, 0);
+    copy((dl_real *)&v, p, n);
+    return v;
+}
+
+INLINE void store(dl_real *p, vec v, int n)
+{
+    if (n == LANES)
+        vec_store(p, v);
+    else if (LANES == 16)
+        vec_store_part(p, v, (size_t)n);
+    else
+        copy(p, (const dl_real *)&v, n);
 }
 
 static void carry(const struct work *w, struct place at, bool first,
                   const dl_real *sums, int step)
 {
-    _Alignas(64) dl_real turned[MAX_VECTORS * LANES * STRIP];
+    _Alignas(64) dl_real turned[MAX_VECTORS * LANES * STRIP + LANES];
     if (w->turned) {
-        turn(at.rows, sums, step, at.columns, turned, STRIP);
+        turn((at.rows + 7) & -8, sums, step, at.columns, turned, STRIP);
         sums = turned, step = STRIP;
     }
     at = place_in_c(w, at);
@@ -242,13 +261,10 @@ static void carry(const struct work *w, struct place at, bool first,
         dl_real *c = w->c + (ptrdiff_t)(at.i + i) * w->ldc + at.j;
         for (int j = 0; j < at.columns; j += LANES) {
             int n = min(at.columns - j, LANES);
-            vec s = load(sums + j, n), new = alpha * s;
+            vec s = vec_load(sums + j), new = alpha * s;
             if (read)
                 new = vec_fma(alpha, s, beta * load(c + j, n));
-            if (n == LANES)
-                vec_store(c + j, new);
-            else
-                vec_store_part(c + j, new, (size_t)n);
+            store(c + j, new, n);
         }
     }
 }
@@ -318,8 +334,11 @@ static void pack_strips(const struct progress *g, int s, int end)
     for (int q = 0; q < g->depth; q += layer)
         for (int t = s; t < end; t++) {
             dl_real *strip = g->xs + (ptrdiff_t)(t - s) * STRIP * g->depth;
-            fetch(x, strip_start(g, t), strip_rows(g, t), g->p + q,
-                  min(g->depth - q, layer), strip + q * STRIP, STRIP);
+            int i = strip_start(g, t), rows = strip_rows(g, t);
+            if (x->fill == NULL)
+                rows = min((rows + 7) & -8, g->w->m - i);
+            fetch(x, i, rows, g->p + q, min(g->depth - q, layer),
+                  strip + q * STRIP, STRIP);
         }
 }
 
@@ -327,19 +346,27 @@ static void find_panel(const struct progress *g, bool fresh,
                        int j, int columns, dl_real *panel, struct tile *t)
 {
     const struct factor *y = &g->w->y;
-    t->y_vector = (ptrdiff_t)g->depth * LANES;
-    t->y_step = LANES;
-    if (y->packed != NULL) {
-        size_t padded = (size_t)(g->w->n + LANES - 1) / LANES * LANES;
-        t->y = y->packed + padded * g->p + (size_t)j * g->depth;
-    } else if (g->pack_y || columns % LANES != 0) {
-        if (fresh)
-            pack_panel(y, j, columns, g->p, g->depth, panel);
-        t->y = panel;
-    } else {
-        t->y = y->at + j + g->p * y->along;
+    t->y = panel;
+    t->keep = NULL;
+    if (y->packed == NULL && y->fill == NULL && y->across == 1
+        && columns % LANES == 0) {
         t->y_vector = LANES;
-        t->y_step = y->along;
+        t->y_step = columns;
+        if (fresh || !g->pack_y)
+            {
+                t->y = y->at + j + g->p * y->along;
+                t->y_step = y->along;
+                t->keep = g->pack_y ? panel : NULL;
+            }
+    } else {
+        t->y_vector = (ptrdiff_t)g->depth * LANES;
+        t->y_step = LANES;
+        if (y->packed != NULL) {
+            size_t padded = (size_t)(g->w->n + LANES - 1) / LANES * LANES;
+            t->y = y->packed + padded * g->p + (size_t)j * g->depth;
+        } else if (fresh) {
+            pack_panel(y, j, columns, g->p, g->depth, panel);
+        }
     }
 }
 
@@ -363,7 +390,7 @@ static void multiply_panel(struct progress *g, int s, int end,
 {
     const struct work *w = g->w;
     const int vectors = (columns + LANES - 1) / LANES;
-    _Alignas(64) dl_real sums[MAX_ROWS * MAX_VECTORS * LANES];
+    _Alignas(64) dl_real sums[STRIP * MAX_VECTORS * LANES];
     struct tile t = {.k = g->depth};
     find_panel(g, s == 0, j, columns, panel, &t);
     const bool straight = !w->turned && w->alpha == 1
@@ -375,6 +402,11 @@ static void multiply_panel(struct progress *g, int s, int end,
         t.sum = straight ? w->c + (ptrdiff_t)at.i * w->ldc + j : sums;
         t.sum_row = straight ? w->ldc : vectors * LANES;
         tiles[vectors][at.rows](&t);
+        if (t.keep != NULL) {
+            t.y = t.keep;
+            t.y_step = columns;
+            t.keep = NULL;
+        }
         if (!straight)
             carry(w, at, g->first, sums, vectors * LANES);
         if (g->last && (w->column_bias || w->row_bias || w->map))
@@ -412,5 +444,7 @@ static void multiply(const struct work *w, const struct part *part,
 #define TABLE_OF(set) PASTE(dl_gemm_, set)
 
 const struct gemm_set TABLE_OF(SIMD) = {
-    .lanes = LANES, .multiply = multiply, .pack = pack
+    .lanes = LANES,
+    .turn_y = LANES == 16 ? 3 : 8, .turn_c = LANES == 16 ? 6 : 40,
+    .multiply = multiply, .pack = pack
 };

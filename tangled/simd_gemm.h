@@ -8,7 +8,6 @@ enum {
     KC = 512,           /* depth of a block: part of the definition */
     MC = 256,           /* rows of x that are packed at a time */
     NC = 2048,          /* columns of y that are packed at a time */
-    STRIP = 16,         /* room for one row of a strip */
     WORKSPACE = (MC + NC) * KC
 };
 
@@ -40,6 +39,8 @@ struct part { int i0, i1, j0, j1; };
 
 struct gemm_set {
     int lanes;
+    double turn_y, turn_c;      /* to turn an element is worth so many
+                                   multiply-adds */
     void (*multiply)(const struct work *w, const struct part *part,
                      dl_real *workspace);
     void (*pack)(const struct factor *y, int n, int k, dl_real *to);

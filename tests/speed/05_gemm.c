@@ -1,12 +1,14 @@
 /* The matrix product beside OpenBLAS, BLIS and oneDNN, which are loaded if they are installed. Matrices hold small whole
-   numbers, so that all results are exact and must agree. Besides what speed.h demands,
+   numbers, so that all results are exact and must agree. All contestants take turns in one process; with two threads, a
+   pause before each turn lets the idle threads of the one before fall asleep. Shapes of one row are ours with packed weights.
 
-       05_gemm table THREADS [ROUNDS]
-
-   prints figures/results/gemm-peers.tsv: for each shape the medians, in billions of operations per second, of ROUNDS turns
-   in which all contestants take part one after the other. Shapes of one row are ours with packed weights. */
+       05_gemm list                       prints the arguments of its own races
+       05_gemm race THREADS [ROUNDS]      prints rows of build/speed.tsv
+       05_gemm table THREADS [ROUNDS]     prints figures/results/gemm-peers.tsv, or gemm-peers-2.tsv: for each shape the
+                                          medians of ROUNDS turns, in billions of operations per second */
 #include "gemm.h"
 #include "base.h"
+#include "kernels.h"
 #include "parallel.h"
 
 #include "speed.h"
@@ -14,7 +16,10 @@
 #include <math.h>
 #include <stdbool.h>
 
-enum { SHAPES = 64, CONTESTANTS = 4, ROUNDS = 31 };
+enum { SHAPES = 64, ROUNDS = 15, MOST_ROUNDS = 1000 };
+
+/* AVX2: we, with that set. Alone: we, with one thread. */
+enum { OURS, OPENBLAS, BLIS, ONEDNN, AVX2, ALONE, CONTESTANTS };
 
 struct shape { char name[40]; int m, n, k, ta, tb; };
 
@@ -49,7 +54,7 @@ static void read_shapes(void)
 
 /* ---- The contestants ------------------------------------------------------------------------------------------- */
 
-static const char *const names[CONTESTANTS] = {"ours", "OpenBLAS", "BLIS", "oneDNN"};
+static const char *const names[CONTESTANTS] = {"ours", "OpenBLAS", "BLIS", "oneDNN", "AVX2", "one thread"};
 
 static void (*blas[CONTESTANTS])(int, int, int, int, int, int, float, const float *, int, const float *, int, float, float *, int);
 static int (*dnnl)(char, char, long, long, long, float, const float *, long, const float *, long, float, float *, long);
@@ -67,38 +72,52 @@ static void *symbol(const char *const files[], const char *name)
 #define FILES(...) (const char *const[]){__VA_ARGS__, NULL}
 #define DEBIAN "/usr/lib/x86_64-linux-gnu/"
 
-static void load_peers(int threads)
+static int threads = 1;
+static enum dl_simd best_set;
+
+static void load_peers(void)
 {
     char count[8];
     snprintf(count, sizeof count, "%d", threads);
     setenv("OMP_NUM_THREADS", count, 1);
     setenv("OPENBLAS_NUM_THREADS", count, 1);
     setenv("BLIS_NUM_THREADS", count, 1);
-    blas[1] = symbol(FILES(DEBIAN "openblas-openmp/libopenblas.so.0", "libopenblas.so.0"), "cblas_sgemm");
-    blas[2] = symbol(FILES(DEBIAN "blis-openmp/libblis.so.4", "libblis.so.4"), "cblas_sgemm");
+    blas[OPENBLAS] = symbol(FILES(DEBIAN "openblas-openmp/libopenblas.so.0", "libopenblas.so.0"), "cblas_sgemm");
+    blas[BLIS] = symbol(FILES(DEBIAN "blis-openmp/libblis.so.4", "libblis.so.4"), "cblas_sgemm");
     dnnl = symbol(FILES("libdnnl.so.2", "libdnnl.so.3"), "dnnl_sgemm");
-    dl_set_num_threads(threads);
-}
-
-static bool present(int who)
-{
-    return who == 0 || (who == 3 ? dnnl != NULL : blas[who] != NULL);
 }
 
 static const struct shape *shape;
 static float *a, *b, *c;
 static struct dl_packed *packed;
 
+static bool present(int who)
+{
+    switch (who) {
+    case OURS:
+        return true;
+    case AVX2:
+        return threads == 1 && best_set > DL_SIMD_AVX2 && !packed;
+    case ALONE:
+        return threads > 1;
+    case ONEDNN:
+        return dnnl != NULL;
+    default:
+        return blas[who] != NULL;
+    }
+}
+
 static void multiply(int who)
 {
     int m = shape->m, n = shape->n, k = shape->k, ta = shape->ta, tb = shape->tb;
     int lda = ta ? m : k, ldb = tb ? k : n;
-    if (who == 0 && packed)
+    bool own = who == OURS || who == AVX2 || who == ALONE;
+    if (own && packed)
         dl_gemm_run(&(struct dl_product){.m = m, .n = n, .k = k, .alpha = 1, .ta = ta, .a = a, .lda = lda, .packed = packed,
                                          .c = c, .ldc = n});
-    else if (who == 0)
+    else if (own)
         dl_gemm(ta, tb, m, n, k, 1, a, lda, b, ldb, 0, c, n);
-    else if (who == 3)
+    else if (who == ONEDNN)
         dnnl("NT"[ta], "NT"[tb], m, n, k, 1, a, lda, b, ldb, 0, c, n);
     else
         blas[who](101, ta ? 112 : 111, tb ? 112 : 111, m, n, k, 1, a, lda, b, ldb, 0, c, n);
@@ -134,129 +153,219 @@ static struct result result_of(void)
     return r;
 }
 
-/* ---- The table ------------------------------------------------------------------------------------------------- */
+/* ---- The race -------------------------------------------------------------------------------------------------- */
 
-static double seconds(int threads)
+static double seconds(void)
 {
     struct timespec t;
     clock_gettime(threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &t);
     return t.tv_sec + 1e-9 * t.tv_nsec;
 }
 
-/* Billions of operations per second, the median of some rounds; and as last the least and greatest of ours. */
-static void race(int threads, int rounds, double speed[CONTESTANTS])
+static double times[CONTESTANTS][MOST_ROUNDS];
+
+/* Seconds for one product, after a pause if there are threads that should fall asleep. */
+static double turn(int who, int repeat)
 {
-    static double time[CONTESTANTS][1000];
-    double operations = 2.0 * shape->m * shape->n * shape->k, all = 0;
+    const struct timespec pause = {0, 6000000};
+    if (threads > 1)
+        nanosleep(&pause, NULL);
+    dl_set_num_threads(who == ALONE ? 1 : threads);
+    dl_set_simd(who == AVX2 ? DL_SIMD_AVX2 : best_set);
+    for (int i = 0; i <= repeat / 8; i++)
+        multiply(who);
+    double start = seconds();
+    for (int i = 0; i < repeat; i++)
+        multiply(who);
+    double time = (seconds() - start) / repeat;
+    dl_set_simd(best_set);
+    return time;
+}
+
+static double median(double *x, int n)
+{
+    qsort(x, (size_t)n, sizeof *x, by_size);
+    return x[n / 2];
+}
+
+/* Fills times, and speed with medians in billions of operations per second. */
+static void race(int rounds, double speed[CONTESTANTS])
+{
+    double operations = 2.0 * shape->m * shape->n * shape->k;
     int repeat = (int)(3e8 * threads / operations) + 1;
     repeat = repeat > 4000 ? 4000 : repeat;
     struct result results[CONTESTANTS];
     for (int round = -1; round < rounds; round++)
-        for (int who = 0; who < CONTESTANTS; who++) {
-            if (!present(who))
-                continue;
-            multiply(who);
-            double start = seconds(threads);
-            for (int i = 0; i < repeat; i++)
-                multiply(who);
-            double t = (seconds(threads) - start) / repeat;
-            if (round >= 0)
-                time[who][round] = t, all += t;
-            else
-                results[who] = result_of();
-        }
+        for (int who = 0; who < CONTESTANTS; who++)
+            if (present(who)) {
+                double time = turn(who, repeat);
+                if (round >= 0)
+                    times[who][round] = time;
+                else
+                    results[who] = result_of();
+            }
     for (int who = 0; who < CONTESTANTS; who++) {
         speed[who] = 0;
         if (!present(who))
             continue;
-        if (results[who].value != results[0].value || results[who].check != results[0].check) {
+        if (results[who].value != results[OURS].value || results[who].check != results[OURS].check) {
             fprintf(stderr, "%s: %s and we disagree\n", shape->name, names[who]);
             exit(1);
         }
-        qsort(time[who], (size_t)rounds, sizeof time[who][0], by_size);
-        speed[who] = operations / time[who][rounds / 2] / 1e9;
+        double sorted[MOST_ROUNDS];
+        memcpy(sorted, times[who], sizeof sorted);
+        speed[who] = operations / median(sorted, rounds) / 1e9;
     }
 }
+
+/* How many times faster we are: the median of the rounds' ratios. */
+static double ratio(int who, int rounds)
+{
+    double ratios[MOST_ROUNDS];
+    for (int round = 0; round < rounds; round++)
+        ratios[round] = times[who][round] / times[OURS][round];
+    return median(ratios, rounds);
+}
+
+/* The fastest of the other libraries. */
+static int best_of(const double speed[CONTESTANTS])
+{
+    int best = OPENBLAS;
+    for (int who = BLIS; who <= ONEDNN; who++)
+        if (speed[who] > speed[best])
+            best = who;
+    return best;
+}
+
+/* Billions of operations per second that a core can do: twelve independent chains in registers. */
+#ifdef __x86_64__
+__attribute__((target("avx2,fma")))
+#endif
+static double peak(void)
+{
+    typedef float vec8 __attribute__((vector_size(32)));
+    vec8 sum[12], x = 0.5f - (vec8){0};
+    double shortest = 1;
+    for (int i = 0; i < 12; i++)
+        sum[i] = (float)i - x;
+    for (int round = 0; round < 50; round++) {
+        double start = cpu_seconds();
+        for (int step = 0; step < 100000; step++)
+            _Pragma("GCC unroll 12") for (int i = 0; i < 12; i++)
+#ifdef __x86_64__
+                sum[i] = __builtin_ia32_vfmaddps256(x, sum[i], x);
+#else
+                sum[i] = x * sum[i] + x;
+#endif
+        double time = cpu_seconds() - start;
+        shortest = time < shortest ? time : shortest;
+        _Pragma("GCC unroll 12") for (int i = 0; i < 12; i++)
+            __asm__ volatile("" : : "m"(sum[i]));
+    }
+    return 2e-9 * 8 * 12 * 100000 / shortest;
+}
+
+/* ---- The table ------------------------------------------------------------------------------------------------- */
 
 static void print_row(const char *name, const double speed[CONTESTANTS], double openblas, double best)
 {
     printf("%s", name);
     for (int who = 0; who < CONTESTANTS; who++)
         printf("\t%.1f", speed[who]);
-    printf("\t%.3f\t%.3f\n", openblas, best);
+    printf("\t%.3f\t%.3f\t%.2f\n", openblas, best, speed[ALONE] > 0 ? speed[OURS] / speed[ALONE] : 1);
     fflush(stdout);
 }
 
-static void table(int threads, int rounds)
+/* "mean" is over all shapes; "rows" leaves out those of one row, which are ours with packed weights. */
+static void table(int rounds)
 {
-    double mean_openblas = 0, mean_best = 0, worst = HUGE_VAL, mean[CONTESTANTS] = {0};
+    double mean[CONTESTANTS] = {0}, mean_openblas = 0, mean_best = 0, rows_openblas = 0, rows_best = 0, worst = HUGE_VAL;
+    int rows = 0;
     printf("# build/speed/05_gemm table %d; threads %d\n", threads, threads);
-    printf("shape\tours\topenblas\tblis\tonednn\topenblas_ratio\tbest_ratio\n");
+    printf("shape\tours\topenblas\tblis\tonednn\tavx2\talone\topenblas_ratio\tbest_ratio\tspeedup\n");
     for (int i = 0; i < nshapes; i++) {
-        double speed[CONTESTANTS], best = 0;
+        double speed[CONTESTANTS];
         prepare(&shapes[i]);
-        race(threads, rounds, speed);
+        race(rounds, speed);
         clear();
-        for (int who = 0; who < CONTESTANTS; who++) {
+        double openblas = ratio(OPENBLAS, rounds), best = ratio(best_of(speed), rounds);
+        print_row(shapes[i].name, speed, openblas, best);
+        for (int who = 0; who < CONTESTANTS; who++)
             mean[who] += log(speed[who]) / nshapes;
-            best = who > 0 && speed[who] > best ? speed[who] : best;
-        }
-        print_row(shapes[i].name, speed, speed[0] / speed[1], speed[0] / best);
-        mean_openblas += log(speed[0] / speed[1]) / nshapes;
-        mean_best += log(speed[0] / best) / nshapes;
-        worst = speed[0] / best < worst ? speed[0] / best : worst;
+        mean_openblas += log(openblas) / nshapes, mean_best += log(best) / nshapes;
+        if (shapes[i].m > 1)
+            rows++, rows_openblas += log(openblas), rows_best += log(best);
+        worst = best < worst ? best : worst;
     }
     for (int who = 0; who < CONTESTANTS; who++)
         mean[who] = exp(mean[who]);
     print_row("mean", mean, exp(mean_openblas), exp(mean_best));
+    print_row("rows", (double[CONTESTANTS]){0}, exp(rows_openblas / rows), exp(rows_best / rows));
     print_row("worst", (double[CONTESTANTS]){0}, 0, worst);
 }
 
-/* ---- What run.py asks for -------------------------------------------------------------------------------------- */
+/* ---- The rows of build/speed.tsv ------------------------------------------------------------------------------- */
 
-static int contestant;
-
-static struct result step(void)
+static void print(const char *workload, const char *mode, double ours, const char *peer, double theirs, double ratio,
+                  const char *target)
 {
-    multiply(contestant);
-    return (struct result){0, 0};
+    printf("%s\t%s\t%d\t10^9 operations/s\t%.1f\t%s\t%.1f\t%.3f\t%s\n", workload, mode, threads, ours, peer, theirs, ratio, target);
+    fflush(stdout);
 }
 
-static int one(const char *name, const char *mode)
+static void print_shape(const double speed[CONTESTANTS], int rounds, double top)
 {
-    for (int i = 0; i < nshapes; i++)
-        for (int who = 0; who < CONTESTANTS; who++)
-            if (!strcmp(name, shapes[i].name) && !strcmp(mode, names[who])) {
-                struct result r;
-                contestant = who;
-                prepare(&shapes[i]);
-                double time = median_nanoseconds(step, &r);
-                r = result_of();
-                printf("%.6g %.17g %.17g\n", time / (2e-3 * shape->m * shape->n * shape->k), r.value, r.check);
-                clear();
-                return 0;
-            }
-    return 2;
+    int m = shape->m, n = shape->n, k = shape->k, least = m < n ? m : n, best = best_of(speed);
+    bool large = least >= 256 && k >= 256;
+    for (int who = OPENBLAS; who <= ONEDNN; who++)
+        if (present(who))
+            print(shape->name, "product", speed[OURS], names[who], speed[who], ratio(who, rounds),
+                  who == best ? "ratio>=0.78" : "ratio>=0");
+    if (threads > 1)
+        print(shape->name, "product", speed[OURS], names[ALONE], speed[ALONE], ratio(ALONE, rounds),
+              large ? "ratio>=1.8" : "ratio>=0.95");
+    if (threads == 1 && large && m == n)
+        print(shape->name, "product", speed[OURS], "peak", top, speed[OURS] / top, "ratio>=0.86");
+    if (present(AVX2) && large)
+        print(shape->name, "AVX2", speed[AVX2], "AVX-512", speed[OURS], speed[AVX2] / speed[OURS], "ratio>=0.9");
+    if (present(AVX2) && least >= 16)
+        print(shape->name, "AVX2", speed[AVX2], "peak", top, speed[AVX2] / top, "ratio>=0.6");
+}
+
+static void race_all(int rounds)
+{
+    double openblas = 0, best = 0, top = peak();
+    for (int i = 0; i < nshapes; i++) {
+        double speed[CONTESTANTS];
+        prepare(&shapes[i]);
+        race(rounds, speed);
+        print_shape(speed, rounds, top);
+        clear();
+        openblas += log(ratio(OPENBLAS, rounds)) / nshapes;
+        best += log(ratio(best_of(speed), rounds)) / nshapes;
+    }
+    print("mean", "product", exp(openblas), names[OPENBLAS], 1, exp(openblas), threads == 1 ? "ratio>=1.1" : "ratio>=1.25");
+    print("mean", "product", exp(best), "best", 1, exp(best), threads == 1 ? "ratio>=0.98" : "ratio>=1");
 }
 
 int main(int argc, char **argv)
 {
-    bool as_table = argc > 2 && !strcmp(argv[1], "table");
+    const char *mode = argc > 1 ? argv[1] : "";
+    if (!strcmp(mode, "list")) {
+        puts("race 1\nrace 2");
+        return 0;
+    }
+    bool as_table = !strcmp(mode, "table");
+    int rounds = argc > 3 ? atoi(argv[3]) : ROUNDS;
+    if (!(as_table || !strcmp(mode, "race")) || argc < 3 || rounds < 1 || rounds > MOST_ROUNDS)
+        return 2;
+    best_set = dl_get_simd();
     read_shapes();
-    load_peers(as_table ? atoi(argv[2]) : 1);
-    if (argc == 2 && !strcmp(argv[1], "list")) {
-        for (int i = 0; i < nshapes; i++) {
-            printf("%s\t%.0f\tns/1000 operations\tratio>=0.78", shapes[i].name, 2e-3 * shapes[i].m * shapes[i].n * shapes[i].k);
-            for (int who = 1; who < CONTESTANTS; who++)
-                if (present(who))
-                    printf("\t%s", names[who]);
-            printf("\n");
-        }
-        return 0;
-    }
-    if (as_table) {
-        table(atoi(argv[2]), argc > 3 ? atoi(argv[3]) : ROUNDS);
-        return 0;
-    }
-    return argc == 3 ? one(argv[1], argv[2]) : 2;
+    threads = atoi(argv[2]);
+    load_peers();
+    if (as_table)
+        table(rounds);
+    else
+        race_all(rounds);
+    return 0;
 }

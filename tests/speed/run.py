@@ -4,7 +4,8 @@
 For each workload of each tests/speed/NN_name.c the contestants run one after the other, round after round (A B C A B C),
 so that what disturbs the machine disturbs them all; a ratio is the median of the rounds' ratios. Writes DIR/speed.tsv,
 and figures/results/NAME-speed.tsv for the table in the chapter; says which rows miss their target. The protocol is in
-speed.h; NN_name.py, if there is one, is the peer PyTorch. A workload NAME-SIZE-2 runs in two threads."""
+speed.h; NN_name.py, if there is one, is the peer PyTorch. A workload NAME-SIZE-2 runs in two threads. A program whose list
+says `race ...` is called with these words, and prints rows itself."""
 import argparse
 import glob
 import os
@@ -64,6 +65,14 @@ def race(program, script, rounds):
             stays = '"serve"' in file.read()
         pytorch = Contestant([sys.executable, script] + ["serve"] * stays, stays)
     for line in listed.splitlines():
+        if line.startswith("race "):                     # it races by itself, and prints rows
+            own = subprocess.Popen([program] + line.split(), stdout=subprocess.PIPE, text=True)
+            for row in own.stdout:
+                row = dict(zip(COLUMNS, row.rstrip("\n").split("\t")), units="-")
+                yield row | {name: float(row[name]) for name in ("ours", "theirs", "ratio")}
+            if own.wait() != 0:
+                sys.exit(f"{program} {line}: failed")
+            continue
         workload, units, unit, target, *peers = line.split("\t")
         commands = {"ours": (Contestant([program]), ["ours"])}
         if pytorch and size_of(workload) != "memory":    # there a copy is the measure
@@ -132,7 +141,8 @@ def main():
         for row in race(os.path.join(options.build, "speed", name), source[:-2] + ".py", options.rounds):
             print(cells(row, COLUMNS), end="", flush=True)
             mine.append(row)
-        chapter_table(name.split("_", 1)[1], mine)
+        if mine[0]["units"] != "-":                      # the others have their own tables
+            chapter_table(name.split("_", 1)[1], mine)
         rows += mine
     with open(os.path.join(options.build, "speed.tsv"), "w") as file:
         file.write("\t".join(COLUMNS) + "\n" + "".join(cells(row, COLUMNS) for row in rows))

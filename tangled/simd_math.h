@@ -152,6 +152,8 @@ INLINE vec vec_far_tail(vec a)                  /* Q(a), 4.5 <= a <= 14.5 */
     return vec_polynomial(7, c, vec_all(1) / a) * bell;
 }
 
+typedef uint32_t uvec __attribute__((vector_size(sizeof(vec))));
+
 /* Q(a), a >= 0; then a is at most 14.5, beyond which Q vanishes */
 INLINE vec vec_tail(vec *a)
 {
@@ -162,7 +164,7 @@ INLINE vec vec_tail(vec *a)
     const vec whole = vec_all(0x1.8p23f - 1);
     vec v = vec_polynomial(9, p, *a), t = vec_fma(v, *a, whole);
     vec m = vec_power2_minus1(vec_fma(v, *a, whole - t));
-    vec q = (vec)((ivec)(m + vec_all(1)) + ((ivec)t << 23));
+    vec q = (vec)((uvec)(m + vec_all(1)) + ((uvec)t << 23));
     if (__builtin_expect(vec_any(*a > 4.5f), 0)) {
         *a = vec_min(vec_all(14.5f), *a);
         q = vec_select(*a > 4.5f, vec_far_tail(*a), q);

@@ -10,7 +10,7 @@
 #include "base.h"
 #include "parallel.h"
 
-enum { MOST = 64, PATIENCE = 2000 };
+enum { MOST = 64, SPINS = 2000, YIELDS = 10000 };
 
 struct job {
     size_t n, grain, grains, shares;
@@ -51,10 +51,14 @@ static bool take(struct worker *w, int new_state)
         && atomic_compare_exchange_strong(&w->offer, &open, new_state);
 }
 
-static void relax(void)
+/* For the i-th time: spin first, then let others run. */
+static void wait_a_little(int i)
 {
+    if (i >= SPINS)
+        sched_yield();
 #if defined __x86_64__ || defined __i386__
-    __builtin_ia32_pause();
+    else
+        __builtin_ia32_pause();
 #endif
 }
 
@@ -83,9 +87,9 @@ static void *work(void *argument)
     struct worker *w = argument;
     for (;;) {
         int i = 0;
-        while (i < PATIENCE && !take(w, TAKEN))
-            i++, relax();
-        if (i == PATIENCE) {
+        for (; i < SPINS + YIELDS && !take(w, TAKEN); i++)
+            wait_a_little(i);
+        if (i == SPINS + YIELDS) {
             sleep_until_called(w);
             continue;
         }
@@ -102,12 +106,10 @@ static void finish_share(struct worker *w)
         do_share(&pool.job, (size_t)(w - pool.worker));
         return;
     }
-    for (unsigned i = 1;
-         atomic_load_explicit(&w->offer, memory_order_acquire) != NONE; i++)
-        if (i % PATIENCE != 0)
-            relax();
-        else
-            sched_yield();
+    for (int i = 0;
+         atomic_load_explicit(&w->offer, memory_order_acquire) != NONE;
+         i += i < SPINS)
+        wait_a_little(i);
 }
 
 static void forget_workers(void)

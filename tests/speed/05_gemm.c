@@ -164,17 +164,21 @@ static double seconds(void)
 
 static double times[CONTESTANTS][MOST_ROUNDS];
 
-/* Seconds for one product, after a pause if there are threads that should fall asleep. */
+/* Seconds for one product. With several threads after a pause, in which those of the one before fall asleep, and a while
+   of work, in which one's own wake up. */
 static double turn(int who, int repeat)
 {
-    const struct timespec pause = {0, 6000000};
+    const struct timespec pause = {0, 40000000};
     if (threads > 1)
         nanosleep(&pause, NULL);
     dl_set_num_threads(who == ALONE ? 1 : threads);
     dl_set_simd(who == AVX2 ? DL_SIMD_AVX2 : best_set);
-    for (int i = 0; i <= repeat / 8; i++)
-        multiply(who);
     double start = seconds();
+    do {
+        for (int i = 0; i <= repeat / 8; i++)
+            multiply(who);
+    } while (threads > 1 && seconds() - start < 0.02);
+    start = seconds();
     for (int i = 0; i < repeat; i++)
         multiply(who);
     double time = (seconds() - start) / repeat;

@@ -3,48 +3,10 @@
 #include "autograd.h"
 #include "base.h"
 #include "basic.h"
+#include "broadcast.h"
 #include "gemm.h"
 #include "kernels.h"
 #include "memory.h"
-
-typedef void pair_kernel(size_t n, const dl_real *a, const dl_real *b,
-                         dl_real *y);
-
-/* y = kernel(a, b), with a and b broadcast to `shape`. */
-static void apply(pair_kernel *kernel, struct dl_shape shape, dl_real *y,
-                  struct dl_shape sa, const dl_real *a,
-                  struct dl_shape sb, const dl_real *b)
-{
-    struct dl_walk w;
-    dl_walk_begin(&w, shape, 2, (struct dl_shape[]){sa, sb});
-    for (; dl_walk_next(&w); y += w.length) {
-        const dl_real *x[2] = {a + w.at[0], b + w.at[1]};
-        for (int k = 0; k < 2; k++)
-            if (w.step[k] == 0 && w.length > 1) {
-                dl_vfill(w.length, *x[k], y);
-                x[k] = y;
-            }
-        kernel(w.length, x[0], x[1], y);
-    }
-}
-
-/* Add `share`, of the given shape, to the gradient at `to`, of shape `st`,
-   from which it was broadcast. */
-static void hand_over(dl_real *to, struct dl_shape st, dl_real beta,
-                      const dl_real *share, struct dl_shape shape)
-{
-    struct dl_walk w;
-    if (beta == 0)
-        dl_vfill(dl_shape_size(st), 0, to);
-    dl_walk_begin(&w, shape, 1, &st);
-    for (; dl_walk_next(&w); share += w.length) {
-        dl_real *at = to + w.at[0];
-        if (w.step[0] == 0)
-            *at += dl_vsum(w.length, share);
-        else
-            dl_vadd(w.length, at, share, at);
-    }
-}
 
 static void add_backward(struct dl_node *node)
 {
@@ -56,7 +18,7 @@ static void add_backward(struct dl_node *node)
         if (to != NULL && beta == 0 && dl_shape_equal(s, y->shape))
             memcpy(to, g, y->size * sizeof *g);
         else if (to != NULL)
-            hand_over(to, s, beta, g, y->shape);
+            dl_hand_over(to, s, beta, 1, g, y->shape);
     }
 }
 
@@ -76,28 +38,11 @@ static void mul_backward(struct dl_node *node)
         else
             {
                 dl_real *share = dl_pool_get(y->size * sizeof *share);
-                apply(dl_vmul, y->shape, share, y->shape, g, other, x);
-                hand_over(to, s, beta, share, y->shape);
+                dl_apply_pair(dl_vmul, y->shape, share, y->shape, g, other, x);
+                dl_hand_over(to, s, beta, 1, share, y->shape);
                 dl_pool_put(share, y->size * sizeof *share);
             }
     }
-}
-
-static dl_tensor *combine(const char *name, pair_kernel *kernel,
-                          dl_tensor *a, dl_tensor *b)
-{
-    struct dl_shape shape = a->shape;
-    bool equal = dl_shape_equal(a->shape, b->shape);
-    bool fit = equal || dl_broadcast_shapes(a->shape, b->shape, &shape);
-    dl_check(fit, "%s: the shapes %s and %s do not fit", name,
-             DL_SHAPE_TEXT(a->shape), DL_SHAPE_TEXT(b->shape));
-    dl_tensor *y = dl_empty(shape);
-    if (equal)
-        kernel(y->size, dl_data(a), dl_data(b), dl_data(y));
-    else
-        apply(kernel, shape, dl_data(y), a->shape, dl_data(a),
-              b->shape, dl_data(b));
-    return y;
 }
 
 dl_tensor *dl_add(dl_tensor *a, dl_tensor *b)
@@ -105,7 +50,7 @@ dl_tensor *dl_add(dl_tensor *a, dl_tensor *b)
     static const struct dl_op op = {"add", add_backward};
     dl_check_tensor(a);
     dl_check_tensor(b);
-    dl_tensor *y = combine("dl_add", dl_vadd, a, b);
+    dl_tensor *y = dl_combine("dl_add", dl_vadd, a, b);
     dl_record(&op, y, 2, (dl_tensor *[]){a, b});
     return y;
 }
@@ -115,7 +60,7 @@ dl_tensor *dl_mul(dl_tensor *a, dl_tensor *b)
     static const struct dl_op op = {"mul", mul_backward};
     dl_check_tensor(a);
     dl_check_tensor(b);
-    dl_tensor *y = combine("dl_mul", dl_vmul, a, b);
+    dl_tensor *y = dl_combine("dl_mul", dl_vmul, a, b);
     struct dl_node *node = dl_record(&op, y, 2, (dl_tensor *[]){a, b});
     dl_save(node, a);
     dl_save(node, b);

@@ -16,20 +16,23 @@ static _Thread_local __attribute__((tls_model("initial-exec"))) struct {
     bool anomaly;                   /* look for NaN */
 } tape;
 
+static size_t node_bytes(int inputs)
+{
+    return sizeof(struct dl_node) + (size_t)inputs * sizeof(dl_tensor *);
+}
+
 static void drop_node(void *what)
 {
     struct dl_node *node = what;
     tape.last = node->previous;
-    dl_pool_put(node, sizeof *node);
+    dl_pool_put(node, node_bytes(node->inputs));
 }
 
 static struct dl_node *append(const struct dl_op *op, dl_tensor *out,
                               int n, dl_tensor *const in[])
 {
-    dl_check(n >= 0 && n <= DL_MAX_INPUTS, "%s has %d inputs, more than %d",
-             op->name, n, DL_MAX_INPUTS);
     dl_check(dl_scope_reserve(), "no memory to record %s", op->name);
-    struct dl_node *node = dl_pool_get(sizeof *node);
+    struct dl_node *node = dl_pool_get(node_bytes(n));
     node->op = op;
     node->out = out;
     for (int k = 0; k < n; k++)
@@ -345,7 +348,7 @@ static void checkpoint_backward(struct dl_node *node)
 {
     const struct recall *r = node->context;
     struct dl_node *bottom = tape.last;
-    dl_tensor *x[DL_MAX_INPUTS];
+    dl_tensor *x[DL_MAX_SAVED];
     dl_scope scope = dl_scope_enter(DL_RECORD);
     for (int k = 0; k < node->inputs; k++) {
         dl_saved(node, k);
@@ -379,6 +382,8 @@ dl_tensor *dl_checkpoint(dl_segment *f, void *context,
 {
     static const struct dl_op op = {"checkpoint", checkpoint_backward};
     dl_check(f != NULL && (x != NULL || n == 0), "an argument is NULL");
+    dl_check(n >= 0 && n <= DL_MAX_SAVED, "a checkpoint has %d inputs, not "
+             "0 to %d", n, DL_MAX_SAVED);
     for (int k = 0; k < n; k++)
         dl_check_tensor(x[k]);
     if (dl_scope_mode() != DL_RECORD)

@@ -20,18 +20,19 @@ struct dl_op {
 };
 
 /* One use: a record on the tape. */
-enum { DL_MAX_INPUTS = 4, DL_MAX_SAVED = 4 };
+enum { DL_MAX_SAVED = 4 };
 struct dl_node {
     const struct dl_op *op;
-    dl_tensor *out, *in[DL_MAX_INPUTS];
+    dl_tensor *out;
     dl_tensor *saved[DL_MAX_SAVED];     /* see dl_save */
     uint64_t version[DL_MAX_SAVED];     /* of saved, when it was saved */
     int inputs, saves;
     int i[4];                           /* for the operation's own use: */
     dl_real x[2];                       /* whatever dl_record's caller */
     void *context;                      /* writes here stays */
-    struct dl_node *previous;           /* the rest is private */
-    bool spent;                         /* a backward pass went through */
+    struct dl_node *previous;           /* private */
+    bool spent;                         /* private: a pass went through */
+    dl_tensor *in[];                    /* as many as there are inputs */
 };
 
 /* Record that out was computed from in[0], ..., in[n-1]. To be called when
@@ -96,8 +97,9 @@ bool dl_set_detect_anomaly(bool on);
 typedef dl_tensor *dl_segment(int n, dl_tensor *const x[], void *context);
 
 /* f(n, x, context), without keeping anything but the result: for the
-   backward pass f is called again. context must stay valid until then. Of
-   other tensors that f uses, leaves receive their gradients, too. */
+   backward pass f is called again. context must stay valid until then.
+   There are at most DL_MAX_SAVED inputs. Of other tensors that f uses,
+   leaves receive their gradients, too. */
 dl_tensor *dl_checkpoint(dl_segment *f, void *context,
                          int n, dl_tensor *const x[]);
 

@@ -930,13 +930,14 @@ Test(misuse, null_and_released_tensors)
     }
 }
 
-Test(misuse, missing_functions_and_too_many_inputs)
+Test(misuse, missing_functions_and_too_many_saved_tensors)
 {
     static const struct dl_op op = {"many", cube_backward};
     dl_tensor *a = leaf(VECTOR(1, 2)), *in[5] = {a, a, a, a, a};
     fails_with(dl_register_hook(a, NULL, NULL), "dl_register_hook");
     fails_with(dl_checkpoint(NULL, NULL, 1, &a), "dl_checkpoint", "NULL");
-    fails_with(dl_record(&op, dl_zeros(a->shape), 5, in), "many", "5", "4");
+    fails_with(dl_checkpoint(first, NULL, 5, in), "dl_checkpoint", "5", "4");
+    fails_with(dl_checkpoint(first, NULL, -1, in), "dl_checkpoint", "-1", "4");
     struct dl_node *node = dl_record(&op, dl_zeros(a->shape), 1, in);
     for (int k = 0; k < 4; k++)
         dl_save(node, a);
@@ -968,6 +969,42 @@ Test(misuse_outside, of_scopes_hooks_have_no_end)
     dl_tensor *a = leaf(VECTOR(1, 2));
     fails_with(dl_register_hook(a, look, NULL), "dl_register_hook", "scope");
     dl_tensor_free(a);
+}
+
+/* ---- An operation with any number of inputs --------------------------------------------------------------------- */
+
+static void total_backward(struct dl_node *node)
+{
+    for (int k = 0; k < node->inputs; k++) {
+        dl_real beta, *to = dl_grad_in(node, k, &beta);
+        if (to != NULL)
+            *to = (1 + k) * *dl_grad_out(node) + (beta == 0 ? 0 : *to);
+    }
+}
+
+Test(tape, an_operation_may_have_hundreds_of_inputs)
+{
+    enum { N = 1000 };
+    static const struct dl_op op = {"total", total_backward};
+    static dl_tensor *x[N];
+    static const int counts[] = {0, 1, 2, 7, 8, 9, 300, N};
+    for EACH(c, counts) {
+        int n = counts[c];
+        for (int k = 0; k < n; k++)
+            x[k] = k % 5 == 3 ? x[k - 1] : k % 7 == 6 ? dl_scalar(1) : leaf(dl_scalar(1));
+        dl_tensor *y = dl_scalar(2);
+        struct dl_node *node = dl_record(&op, y, n, x);
+        cr_assert(eq(int, node == NULL, n == 0));
+        if (n == 0)
+            continue;
+        dl_backward(dl_mul(y, dl_scalar(3)));
+        for (int k = 0; k < n; k++) {
+            if (x[k]->requires_grad && k + 1 < n && x[k + 1] == x[k])
+                gradient_is(x[k], 3 * (1 + k + 2 + k));
+            else if (x[k]->requires_grad && !(k > 0 && x[k - 1] == x[k]))
+                gradient_is(x[k], 3 * (1 + k));
+        }
+    }
 }
 
 /* ---- The picture ----------------------------------------------------------------------------------------------- */

@@ -511,19 +511,9 @@ static struct dl_shape permuted(struct dl_shape s, const int axes[])
     return p;
 }
 
-void dl_permute_copy(dl_tensor *to, const dl_tensor *from,
-                     const int axes[])
+void dl_permute_array(dl_real *to, const dl_real *from, struct dl_shape s,
+                      const int axes[])
 {
-    check_two(to, from);
-    struct dl_shape s = from->shape, order = {.rank = s.rank};
-    for (int k = 0; k < s.rank; k++)
-        order.dim[k] = axes[k];
-    dl_check(is_permutation(axes, s.rank),
-             "the axes %s are not a permutation of the %d axes of shape %s",
-             DL_SHAPE_TEXT(order), s.rank, DL_SHAPE_TEXT(s));
-    dl_check(dl_shape_equal(permuted(s, axes), to->shape),
-             "shape %s, permuted by %s, is not shape %s", DL_SHAPE_TEXT(s),
-             DL_SHAPE_TEXT(order), DL_SHAPE_TEXT(to->shape));
     enum { R = DL_MAX_RANK, LAST = R - 1 };
     size_t dim[R] = {1, 1, 1, 1}, out[R] = {0}, in[R] = {0};
     int inner = LAST;                   /* along it, `from` is contiguous */
@@ -531,12 +521,12 @@ void dl_permute_copy(dl_tensor *to, const dl_tensor *from,
     size_t stride[R], step = 1;
     for (int k = rank - 1; k >= 0; k--) {
         stride[k] = step;
-        step *= (size_t)from->shape.dim[k];
+        step *= (size_t)s.dim[k];
     }
     step = 1;
     for (int k = rank - 1; k >= 0; k--) {
         int axis = k + R - rank;
-        dim[axis] = (size_t)to->shape.dim[k];
+        dim[axis] = (size_t)s.dim[axes[k]];
         in[axis] = stride[axes[k]];
         out[axis] = step;
         step *= dim[axis];
@@ -551,14 +541,30 @@ void dl_permute_copy(dl_tensor *to, const dl_tensor *from,
         }
     for (size_t i = 0; i < dim[0]; i++)
         for (size_t j = 0; j < dim[1]; j++) {
-            dl_real *y = dl_data(to) + i * out[0] + j * out[1];
-            const dl_real *x = dl_data(from) + i * in[0] + j * in[1];
+            dl_real *y = to + i * out[0] + j * out[1];
+            const dl_real *x = from + i * in[0] + j * in[1];
             if (inner != LAST)
                 transpose(y, x, dim[2], dim[3], out[2], in[3]);
             else
                 for (size_t k = 0; k < dim[2]; k++)
                     memcpy(y + k * out[2], x + k * in[2], dim[3] * sizeof *y);
         }
+}
+
+void dl_permute_copy(dl_tensor *to, const dl_tensor *from,
+                     const int axes[])
+{
+    check_two(to, from);
+    struct dl_shape s = from->shape, order = {.rank = s.rank};
+    for (int k = 0; k < s.rank; k++)
+        order.dim[k] = axes[k];
+    dl_check(is_permutation(axes, s.rank),
+             "the axes %s are not a permutation of the %d axes of shape %s",
+             DL_SHAPE_TEXT(order), s.rank, DL_SHAPE_TEXT(s));
+    dl_check(dl_shape_equal(permuted(s, axes), to->shape),
+             "shape %s, permuted by %s, is not shape %s", DL_SHAPE_TEXT(s),
+             DL_SHAPE_TEXT(order), DL_SHAPE_TEXT(to->shape));
+    dl_permute_array(dl_data(to), dl_data(from), s, axes);
     dl_touch(to);
 }
 

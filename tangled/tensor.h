@@ -174,6 +174,11 @@ void dl_sum_to(dl_tensor *to, const dl_tensor *from);
 void dl_permute_copy(dl_tensor *to, const dl_tensor *from,
                      const int axes[]);
 
+/* The same for the elements, where `from` has shape s. Nothing is checked;
+   the arrays do not overlap. */
+void dl_permute_array(dl_real *to, const dl_real *from, struct dl_shape s,
+                      const int axes[]);
+
 /* |a - b| <= atol + rtol |b| for every element. The shapes must agree. */
 bool dl_allclose(const dl_tensor *a, const dl_tensor *b,
                  double rtol, double atol);

@@ -91,7 +91,7 @@ def chapter_table(name, rows):
         columns = list(next(iter(table.values())))
         file.write("\t".join(columns) + "\n")
         for line in table.values():
-            file.write(cells(line, columns))
+            file.write(cells({c: line.get(c, "-") for c in columns}, columns))
     print("wrote " + os.path.relpath(path, ROOT))
 
 

@@ -13,3 +13,4 @@
 #include "gemm.h"
 #include "autograd.h"
 #include "basic.h"
+#include "ops.h"

@@ -1,4 +1,4 @@
-/* rearrange.c - operations that pick and move numbers, and compute nothing. */
+/* rearrange.c - operations that pick and move numbers. */
 #include <limits.h>
 #include <string.h>
 #include "autograd.h"

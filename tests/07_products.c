@@ -180,25 +180,31 @@ static dl_tensor *transposed(const dl_tensor *x)
 }
 
 /* dl_linear_act against the operations of chapter 6: the same bits. */
+static dl_tensor *twin(const dl_tensor *t) { return leaf(dl_clone(t)); }
+
 Test(linear, fused_layer_is_the_composition_bit_for_bit)
 {
-    static const int sizes[][3] = {{1, 1, 1}, {5, 3, 2}, {100, 2, 16}, {64, 784, 33}, {3, 1500, 70}, {1, 300, 100}, {33, 17, 1}};
+    static const int sizes[][3] = {{1, 1, 1}, {5, 3, 2}, {100, 2, 16},
+                                   {64, 784, 33}, {3, 1500, 70}, {33, 17, 1}};
     for EACH(i, sizes) {
         int m = sizes[i][0], in = sizes[i][1], out = sizes[i][2];
         dl_scope scope = dl_scope_enter(DL_RECORD);
-        dl_tensor *x = normal(DL_SHAPE(m, in)), *w = normal(DL_SHAPE(out, in)), *bias = normal(DL_SHAPE(out));
-        dl_tensor *x1 = leaf(dl_clone(x)), *w1 = leaf(dl_clone(w)), *b1 = leaf(dl_clone(bias));
-        dl_tensor *x2 = leaf(dl_clone(x)), *wt = leaf(transposed(w)), *b2 = leaf(dl_clone(bias)), *g = normal(DL_SHAPE(m, out));
-        dl_tensor *fused = dl_linear_act(x1, w1, b1, DL_TANH), *plain = dl_tanh(dl_add(dl_matmul(x2, wt), b2));
-        cr_assert(same(dl_data(fused), dl_data(plain), g->size), "values, case %zu", i);
+        dl_tensor *x1 = leaf(normal(DL_SHAPE(m, in))), *x2 = twin(x1);
+        dl_tensor *w1 = leaf(normal(DL_SHAPE(out, in)));
+        dl_tensor *w2 = leaf(transposed(w1));
+        dl_tensor *b1 = leaf(normal(DL_SHAPE(out))), *b2 = twin(b1);
+        dl_tensor *fused = dl_linear_act(x1, w1, b1, DL_TANH);
+        dl_tensor *plain = dl_tanh(dl_add(dl_matmul(x2, w2), b2));
+        dl_tensor *g = normal(fused->shape), *d = dl_clone(w1);
+        cr_assert(same(dl_data(fused), dl_data(plain), g->size));
         dl_backward_from(fused, g);
         dl_backward_from(plain, g);
-        dl_tensor *dw = dl_empty(DL_SHAPE(in, out)), *d1 = dl_from_array(w->shape, dl_grad(w1));
-        dl_permute_copy(dw, d1, (int[]){1, 0});
-        cr_assert(same(dl_grad(x1), dl_grad(x2), x->size), "gradient of x, case %zu", i);
-        cr_assert(same(dl_data(dw), dl_grad(wt), w->size), "gradient of w, case %zu", i);
-        for (int j = 0; j < out; j++)           /* sums of rows: ours are more accurate */
-            cr_assert(lt(dbl, fabs(dl_grad(b1)[j] - dl_grad(b2)[j]), TOLERANCE * 20), "gradient of the bias, case %zu", i);
+        memcpy(dl_data(d), dl_grad(w1), d->size * sizeof(dl_real));
+        cr_assert(same(dl_grad(x1), dl_grad(x2), x1->size));
+        cr_assert(same(dl_data(transposed(d)), dl_grad(w2), d->size));
+        for (int j = 0; j < out; j++)
+            cr_assert(lt(dbl, fabs(dl_grad(b1)[j] - dl_grad(b2)[j]),
+                         20 * TOLERANCE));
         dl_scope_leave(scope);
     }
 }

@@ -224,13 +224,13 @@ static struct place place_in_c(const struct work *w, struct place at)
     return (struct place){at.j, at.i, at.columns, at.rows};
 }
 
-/* AVX-512 has instructions for a part of a vector. */
+/* For a part of a vector AVX-512 has instructions; AVX2 has copy(). */
 INLINE vec load(const dl_real *p, int n)
 {
     vec v = {0};
     if (n == LANES)
         return vec_load(p);
-    if (LANES == 16)
+    if (LANES != 8)
         return vec_load_part(p, (size_t)n, 0);
     copy((dl_real *)&v, p, n);
     return v;
@@ -240,7 +240,7 @@ INLINE void store(dl_real *p, vec v, int n)
 {
     if (n == LANES)
         vec_store(p, v);
-    else if (LANES == 16)
+    else if (LANES != 8)
         vec_store_part(p, v, (size_t)n);
     else
         copy(p, (const dl_real *)&v, n);

@@ -14,3 +14,6 @@
 #include "autograd.h"
 #include "basic.h"
 #include "ops.h"
+#include "dataset.h"
+#include "loss.h"
+#include "metrics.h"

@@ -17,3 +17,5 @@
 #include "dataset.h"
 #include "loss.h"
 #include "metrics.h"
+#include "init.h"
+#include "nn.h"

@@ -43,6 +43,7 @@ SHARED  = $(B)/libdlfs.so.0.1
 HEADERS = $(filter %.h,$(ROOTS:%=$(SRC)/%))
 OBJECTS = $(call objects,$(MODULES))
 COMPILE = $(CC) -std=gnu11 $(CFLAGS) $(SANITIZE) -ffp-contract=off -pthread -Wall -Wextra $(WERROR)
+LIBS    = -pthread -lm -lz
 LIBCODE = -fPIC -fno-semantic-interposition -fvisibility=hidden
 
 library: $(STATIC) $(B)/libdlfs.so
@@ -72,12 +73,12 @@ $(STATIC): $(OBJECTS)
 	@rm -f $@
 	$(call say,ar $@) ar rcs $@ $^
 $(SHARED): $(OBJECTS)
-	$(call say,link $@) $(CC) $(CFLAGS) $(SANITIZE) -shared -Wl,-soname,libdlfs.so.0 -o $@ $^ -pthread -lm
+	$(call say,link $@) $(CC) $(CFLAGS) $(SANITIZE) -shared -Wl,-soname,libdlfs.so.0 -o $@ $^ $(LIBS)
 $(B)/libdlfs.so: $(SHARED)
 	@ln -sf libdlfs.so.0.1 $(B)/libdlfs.so.0 && ln -sf libdlfs.so.0 $@
 
 $(PROGRAMS:%=$(B)/%): $(B)/%: $(B)/obj/%.o $(STATIC)
-	$(call say,link $@) $(CC) $(CFLAGS) $(SANITIZE) -o $@ $^ -pthread -lm
+	$(call say,link $@) $(CC) $(CFLAGS) $(SANITIZE) -o $@ $^ $(LIBS)
 
 install: all                            ## headers, libraries and dlfs.pc below $(DESTDIR)$(PREFIX)
 	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/dlfs

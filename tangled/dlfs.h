@@ -14,3 +14,8 @@
 #include "autograd.h"
 #include "basic.h"
 #include "ops.h"
+#include "dataset.h"
+#include "loss.h"
+#include "metrics.h"
+#include "init.h"
+#include "nn.h"

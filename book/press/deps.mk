@@ -3,7 +3,7 @@
 # CITOOLS serves .ci/run (epubcheck alone brings 130 packages), and those tests that skip themselves
 # where gdb or gcovr is missing.
 
-PACKAGES = make gcc libc6-dev pkg-config libcriterion-dev libjansson-dev \
+PACKAGES = make gcc libc6-dev pkg-config libcriterion-dev libjansson-dev zlib1g-dev dataset-fashion-mnist \
     noweb gawk universal-ctags pandoc graphviz gnuplot-nox poppler-utils python3 librsvg2-bin woff2 \
     texlive-luatex texlive-latex-recommended texlive-latex-extra texlive-pictures \
     texlive-fonts-recommended lmodern fonts-texgyre fonts-texgyre-math fonts-jetbrains-mono

@@ -10,7 +10,7 @@ oracle: extras                          ## compute the tests' expected values ag
 SPEEDS  = $(patsubst tests/%.c,$(B)/%,$(sort $(wildcard tests/speed/$(or $(CH),[0-9][0-9])_*.c)))
 $(B)/speed/%: tests/speed/%.c $(STATIC) $(B)/flags
 	@mkdir -p $(@D)
-	$(call say,cc $@) $(COMPILE) -I$(SRC) -MMD -MP -MF $@.d -MT $@ -o $@ $< $(STATIC) -pthread -lm
+	$(call say,cc $@) $(COMPILE) -I$(SRC) -MMD -MP -MF $@.d -MT $@ -o $@ $< $(STATIC) $(LIBS)
 speed: extras $(SPEEDS)                 ## time C against PyTorch; writes build/speed.tsv
 	@$(PYTHON) tests/speed/run.py --build $(B) $(CH)
 

@@ -13,7 +13,7 @@ chapter = $(firstword $(subst -, ,$(subst _, ,$(notdir $1))))
 upto    = $(call objects,$(UPTO_$(call chapter,$1)))
 upto2   = $(patsubst %,$(B)/obj/double/%.o,$(UPTO_$(call chapter,$1)))
 TESTC   = $(COMPILE) -I$(SRC) -Itests -Itests/oracle -DBUILD='"$(B)"' -MMD -MP -MF $@.d -MT $@
-TESTLIB = -lcriterion -ljansson -pthread -lm
+TESTLIB = -lcriterion -ljansson $(LIBS)
 
 TESTS   = $(patsubst tests/%.c,$(B)/tests/%,$(sort $(wildcard tests/$(or $(CH),[0-9][0-9])_*.c)))
 DOUBLE  = $(foreach t,$(TESTS),$(if $(filter $(call chapter,$t),$(DOUBLES)),$t-double))

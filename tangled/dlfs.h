@@ -13,3 +13,6 @@
 #include "gemm.h"
 #include "autograd.h"
 #include "basic.h"
+#include "optim.h"
+#include "schedule.h"
+#include "lbfgs.h"

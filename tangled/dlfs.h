@@ -19,3 +19,6 @@
 #include "metrics.h"
 #include "init.h"
 #include "nn.h"
+#include "optim.h"
+#include "schedule.h"
+#include "lbfgs.h"

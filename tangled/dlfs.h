@@ -22,3 +22,7 @@
 #include "optim.h"
 #include "schedule.h"
 #include "lbfgs.h"
+#include "replace.h"
+#include "safetensors.h"
+#include "state.h"
+#include "train.h"

@@ -80,7 +80,7 @@ bool dl_replace_write(struct dl_replacement *r, const void *bytes, size_t n)
 
 static bool sync_folder(const char *path)
 {
-    char folder[PATH_MAX] = ".";
+    char folder[DL_PATH_MAX] = ".";
     const char *slash = strrchr(path, '/');
     if (slash != NULL)
         snprintf(folder, sizeof folder, "%.*s", (int)(slash - path) + 1,
@@ -117,7 +117,7 @@ void dl_replace_abandon(struct dl_replacement *r)
 
 int dl_lock(const char *path)
 {
-    char name[PATH_MAX];
+    char name[DL_PATH_MAX];
     dl_check(path != NULL, "the path is NULL");
     int n = snprintf(name, sizeof name, "%s.lock", path);
     if (n >= (int)sizeof name)

@@ -5,15 +5,15 @@
 #ifndef DLFS_REPLACE_H
 #define DLFS_REPLACE_H
 
-#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 #pragma GCC visibility push(default)
 
-/* A file in the making. */
+/* A file in the making. Linux opens no longer paths. */
+enum { DL_PATH_MAX = 4096 };
 struct dl_replacement {
-    char path[PATH_MAX], temporary[PATH_MAX];
+    char path[DL_PATH_MAX], temporary[DL_PATH_MAX];
     int fd;
 };
 

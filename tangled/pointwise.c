@@ -8,6 +8,10 @@
 #include "parallel.h"
 #include "pointwise.h"
 
+#if defined __GNUC__ && !defined __clang__
+#pragma GCC optimize ("O3", "no-trapping-math")
+#endif
+
 enum { GRAIN = 16384 };
 
 /* What a loop works on. It is a dl_range_function, and writes to[i], or
@@ -19,31 +23,32 @@ struct arrays {
     bool add;
 };
 
-/* The same in x or y (whichever was saved), g and the numbers c, d. */
+/* A loop by the name of `name` that computes an expression in x or y
+   (whichever was saved), g and the numbers c, d. */
 #define MAP_LOOP(name, expression) \
     static void name(size_t begin, size_t end, void *context) \
     { \
-        const struct arrays *s = context; \
-        const dl_real c = s->c[0], d = s->c[1]; \
+        const struct arrays s = *(const struct arrays *)context; \
+        const dl_real c = s.c[0], d = s.c[1]; \
         (void)c, (void)d; \
         for (size_t i = begin; i < end; i++) { \
-            dl_real x = s->a[i], y = x, g = s->g[i]; \
+            dl_real x = s.a[i], y = x, g = s.g[i]; \
             (void)y, (void)g; \
             dl_real e = (expression); \
-            s->to[i] = s->add ? s->to[i] + e : e; \
+            s.to[i] = s.add ? s.to[i] + e : e; \
         } \
     }
 
-/* A loop by the name of `name` that computes an expression in a, b, g. */
+/* The same in a, b and g. */
 #define PAIR_LOOP(name, expression) \
     static void name(size_t begin, size_t end, void *context) \
     { \
-        const struct arrays *s = context; \
+        const struct arrays s = *(const struct arrays *)context; \
         for (size_t i = begin; i < end; i++) { \
-            dl_real a = s->a[i], b = s->b[i], g = s->g[i]; \
+            dl_real a = s.a[i], b = s.b[i], g = s.g[i]; \
             (void)a, (void)b, (void)g; \
             dl_real e = (expression); \
-            s->to[i] = s->add ? s->to[i] + e : e; \
+            s.to[i] = s.add ? s.to[i] + e : e; \
         } \
     }
 
@@ -403,8 +408,17 @@ dl_tensor *dl_sub(dl_tensor *a, dl_tensor *b)
     return y;
 }
 
+static void pick(size_t n, const dl_real *condition, const dl_real *a,
+                 const dl_real *b, dl_real *to)
+{
+    for (size_t i = 0; i < n; i++) {
+        dl_real x = a[i], y = b[i];
+        to[i] = condition[i] != 0 ? x : y;
+    }
+}
+
 struct choice {
-    const dl_real *condition, *a, *b;
+    const dl_real *at[3];           /* the condition, a, b */
     int step[3];
     dl_real *to;
 };
@@ -412,10 +426,14 @@ struct choice {
 static void choose_range(size_t begin, size_t end, void *context)
 {
     const struct choice *c = context;
-    for (size_t i = begin; i < end; i++)
-        c->to[i] = c->condition[i * (size_t)c->step[0]] != 0
-                   ? c->a[i * (size_t)c->step[1]]
-                   : c->b[i * (size_t)c->step[2]];
+    dl_real spread[3][BLOCK];
+    for (size_t i = begin, n; i < end; i += n) {
+        const dl_real *at[3];
+        n = part(i, end);
+        for (int k = 0; k < 3; k++)
+            at[k] = at_block(c->at[k], c->step[k], i, n, spread[k]);
+        pick(n, at[0], at[1], at[2], c->to + i);
+    }
 }
 
 /* y = condition != 0 ? a : b, with shapes s[0], s[1], s[2]. */
@@ -426,7 +444,7 @@ static void choose(dl_tensor *y, const dl_real *condition, const dl_real *a,
     dl_real *to = dl_data(y);
     dl_walk_begin(&w, y->shape, 3, s);
     for (; dl_walk_next(&w); to += w.length) {
-        struct choice c = {condition + w.at[0], a + w.at[1], b + w.at[2],
+        struct choice c = {{condition + w.at[0], a + w.at[1], b + w.at[2]},
                            {w.step[0], w.step[1], w.step[2]}, to};
         dl_parallel_for(w.length, GRAIN, choose_range, &c);
     }

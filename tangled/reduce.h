@@ -3,7 +3,7 @@
 
    Axes may be given in any order, and DL_AXES() means all. With `keep` the
    axes stay in the result, with length 1. The numbers of a group do not
-   depend on what else is in the tensor. */
+   depend on how many groups there are along axes before the others. */
 #ifndef DLFS_REDUCE_H
 #define DLFS_REDUCE_H
 

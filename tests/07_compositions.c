@@ -251,7 +251,7 @@ Test(compositions, no_bit_depends_on_threads_or_instruction_set)
     dl_pool_drain();
 }
 
-Test(compositions, second_step_needs_nothing_from_the_system)
+Test(compositions, third_step_needs_nothing_from_the_system)
 {
     struct oracle o = oracle_open("07_compositions.safetensors");
     for (int k = 0; k < NETWORKS; k++) {

@@ -1,9 +1,10 @@
-/* Layers, sums along axes, softmax and products of many matrices, each forward and backward. PyTorch's are in 07_axes.py;
-   `composed` is the layer as a matrix product, a sum and a tangent of chapter 6. One thread. */
+/* Single elements, layers, sums along axes, softmax and products of many matrices, each forward and backward. PyTorch's are
+   in 07_axes.py; `composed` is the layer as a matrix product, a sum and a tangent of chapter 6. One thread. */
 #include "autograd.h"
 #include "basic.h"
 #include "memory.h"
 #include "parallel.h"
+#include "pointwise.h"
 #include "products.h"
 #include "reduce.h"
 
@@ -35,6 +36,7 @@ static void make_first(void) { tensors(DL_SHAPE(64, 512), DL_SHAPE(), 0, DL_SHAP
 static void make_last(void) { tensors(DL_SHAPE(64, 512), DL_SHAPE(), 0, DL_SHAPE(64)); }
 static void make_middle(void) { tensors(DL_SHAPE(32, 16, 14, 14), DL_SHAPE(), 0, DL_SHAPE(16)); }
 static void make_same(void) { tensors(DL_SHAPE(64, 512), DL_SHAPE(), 0, DL_SHAPE(64, 512)); }
+static void make_flat(void) { tensors(DL_SHAPE(8192), DL_SHAPE(8192), 0, DL_SHAPE(8192)); }
 static void make_heads(void) { tensors(DL_SHAPE(24, 64, 32), DL_SHAPE(24, 64, 32), 0, DL_SHAPE(24, 64, 64)); }
 
 /* The layer of chapter 6 keeps its weights as [in, out]. */
@@ -64,6 +66,10 @@ static struct result finish(dl_scope scope, dl_tensor *y)
     static struct result name(void) { dl_scope s = dl_scope_enter(DL_RECORD); return finish(s, expression); }
 STEP(fused, dl_linear_act(x, w, bias, DL_TANH))
 STEP(composed, dl_tanh(dl_add(dl_matmul(x, w), bias)))
+STEP(square, dl_square(x))
+STEP(clamp, dl_clamp(x, -0.25, 0.25))
+STEP(leaky, dl_leaky_relu(x, 0.125))
+STEP(maximum, dl_maximum(x, w))
 STEP(sum_first, dl_sum_over(x, DL_AXES(0), false))
 STEP(sum_last, dl_sum_over(x, DL_AXES(-1), false))
 STEP(variance, dl_var_over(x, DL_AXES(0, 2, 3), 0, false))
@@ -80,6 +86,10 @@ int main(int argc, char **argv)
     } workloads[] = {
         {"small-layer", "ratio>=1", "composed", make_small, make_small_turned, fused, composed},
         {"large-layer", "ratio>=0.9", "composed", make_large, make_large_turned, fused, composed},
+        {"square", "ratio>=1", NULL, make_flat, NULL, square, NULL},
+        {"clamp", "ratio>=1", NULL, make_flat, NULL, clamp, NULL},
+        {"leaky", "ratio>=1", NULL, make_flat, NULL, leaky, NULL},
+        {"maximum", "ratio>=1", NULL, make_flat, NULL, maximum, NULL},
         {"sum-first", "ratio>=1", NULL, make_first, NULL, sum_first, NULL},
         {"sum-last", "ratio>=1", NULL, make_last, NULL, sum_last, NULL},
         {"var-channels", "ratio>=1", NULL, make_middle, NULL, variance, NULL},

@@ -6,7 +6,7 @@ import sys
 import time
 
 import torch
-from torch.nn.functional import linear
+from torch.nn.functional import leaky_relu, linear
 
 
 def numbers(shape, first):
@@ -15,10 +15,13 @@ def numbers(shape, first):
 
 
 SMALL, LARGE = [(100, 16), (16, 16), (16,)], [(64, 784), (256, 784), (256,)]
+FLAT, FLATS = [(8192,)], [(8192,), (8192,)]
 MATRIX, IMAGES, HEADS = [(64, 512)], [(32, 16, 14, 14)], [(24, 64, 32), (24, 64, 32)]
 WORKLOADS = {
     "small-layer": (SMALL, lambda x, w, b: torch.tanh(linear(x, w, b))),
     "large-layer": (LARGE, lambda x, w, b: torch.tanh(linear(x, w, b))),
+    "square": (FLAT, torch.square), "clamp": (FLAT, lambda x: x.clamp(-0.25, 0.25)),
+    "leaky": (FLAT, lambda x: leaky_relu(x, 0.125)), "maximum": (FLATS, torch.maximum),
     "sum-first": (MATRIX, lambda x: x.sum(0)), "sum-last": (MATRIX, lambda x: x.sum(-1)),
     "var-channels": (IMAGES, lambda x: x.var((0, 2, 3), correction=0)),
     "softmax-last": (MATRIX, lambda x: x.softmax(-1)), "softmax-first": (MATRIX, lambda x: x.softmax(0)),

@@ -23,6 +23,9 @@ enum { LANES = 16 };
 #include <immintrin.h>
 enum { LANES = 8 };
 #else
+#if defined __ARM_NEON
+#include <arm_neon.h>
+#endif
 enum { LANES = 4 };
 #endif
 typedef int32_t lane_int;
@@ -93,6 +96,8 @@ INLINE vec vec_fma(vec a, vec b, vec c)                     /* a b + c */
     return _mm512_fmadd_ps(a, b, c);
 #elif defined __AVX2__ && defined __FMA__
     return _mm256_fmadd_ps(a, b, c);
+#elif defined __ARM_NEON && defined __aarch64__
+    return (vec)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
 #else
     for (int i = 0; i < LANES; i++)
         c[i] = fmaf(a[i], b[i], c[i]);

@@ -233,7 +233,7 @@ Test(mlp, interrupted_at_20_moments_and_resumed_it_ends_with_the_same_bytes)
 
 Test(mlp, interrupted_without_save_it_says_that_nothing_was_kept)
 {
-    cr_assert(eq(int, run("timeout -s INT 3 " BUILD "/mlp --epochs 1000000"), 124));
+    cr_assert(eq(int, run("timeout --foreground -s INT 3 " BUILD "/mlp --epochs 1000000"), 124));
     cr_assert(strstr(out, "nothing was kept") != NULL, "%s", out);
 }
 

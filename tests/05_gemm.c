@@ -644,7 +644,9 @@ Test(mistakes, packed_weights_that_do_not_fit_are_named)
     fails_with(dl_gemm_run(&p), "4 x 3", "k = 3, n = 3");
     p.k = 4, p.b = y;
     fails_with(dl_gemm_run(&p), "B is given twice");
-    p.b = NULL;
+    p.b = NULL, p.fill_b = fill;
+    fails_with(dl_gemm_run(&p), "B is given twice");
+    p.fill_b = NULL;
     if (best_set() != DL_SIMD_PLAIN) {
         dl_set_simd(DL_SIMD_PLAIN);
         fails_with(dl_gemm_run(&p), "another instruction set");

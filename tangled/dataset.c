@@ -253,7 +253,7 @@ static bool take_number(char **at, float *x)
     bool good = length > 0 && end == *at + length && isfinite(*x)
                 && (*end == ',' || *end == '\0');
     *at = *end == ',' ? end + 1 : end;
-    return good && (*end == '\0' || **at != '\0');
+    return good;
 }
 
 enum { LONGEST_LINE = 1 << 16 };

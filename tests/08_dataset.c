@@ -272,7 +272,7 @@ Test(csv, what_is_no_table_is_refused_with_its_line)
         {"1,2,0\n1,0\n", ":2: 2 columns, not 3"}, {"1,0\n1,2,0\n", ":2: 3 columns, not 2"},
         {"x,0\n", ":1: column 1"}, {"nan,0\n", ":1: column 1"}, {"inf,0\n", ":1: column 1"}, {"0x10,0\n", ":1: column 1"},
         {" 1,0\n", ":1: column 1"}, {"1 ,0\n", ":1: column 1"}, {"1e99,0\n", ":1: column 1"}, {",0\n", ":1: column 1"},
-        {"1,\n", ":1: column"}, {"1,2,\n", ":1: column"}, {"1e,0\n", ":1: column 1"}, {"--1,0\n", ":1: column 1"},
+        {"1,\n", ":1: column 2"}, {"1,2,\n", ":1: column 3"}, {"1e,0\n", ":1: column 1"}, {"--1,0\n", ":1: column 1"},
         {"1,3\n", ":1: label 3"}, {"1,-1\n", ":1: label -1"}, {"1,0.5\n", ":1: label 0.5"}, {"1,1e30\n", ":1: label 1e+30"},
         {"1;0\n", ":1: 1 columns"}, {"1,0\n2,nan\n", ":2: column 2"},
     };

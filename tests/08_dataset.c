@@ -231,6 +231,8 @@ Test(idx, what_claims_to_be_compressed_must_be)
     refused(read_pair(&d, "x.gz", "y"), &d, "not compressed by gzip", "raw bytes under a name with .gz");
     put("x.gz", "<html>Not found</html>", 22);
     refused(read_pair(&d, "x.gz", "y"), &d, "not compressed by gzip", "a web page");
+    put("x.gz", "\x1f\x9d\x90", 3);
+    refused(read_pair(&d, "x.gz", "y"), &d, "not compressed by gzip", "a file of compress");
 }
 
 Test(idx, headers_that_make_no_sense_are_refused)

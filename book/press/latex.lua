@@ -276,6 +276,7 @@ local function div(d)
   if d.classes:includes 'figure' then return figure(d) end
   if d.classes:includes 'table' then return numbered_table(d) end
   if d.classes:includes 'nwindex' then return index(d) end
+  if d.classes:includes 'ledger' then return environment('nwledger', d.content) end
 end
 
 local function link(l)

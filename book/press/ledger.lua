@@ -189,7 +189,7 @@ local function values(e)
       line:extend {pandoc.Str(i < #place.values and ',' or '.'), pandoc.Space()}
     end
   end
-  return pandoc.Para(line)
+  return pandoc.Div({pandoc.Para(line)}, {class = 'ledger'})
 end
 
 local INTRODUCTION = [[

@@ -441,6 +441,7 @@ Test(metrics, confusion_precision_recall_and_f1)
     cr_assert(b.precision == 0.5 && b.recall == 0.5 && b.f1 == 0.5);
     cr_assert(none.precision == 0 && none.recall == 0 && none.f1 == 0);
     cr_assert(fabs(dl_mean_scores(&c).f1 - 1.25 / 3) < 1e-15);
+    cr_assert(fabs(dl_mean_scores(&c).recall - 1.25 / 3) < 1e-15 && fabs(dl_mean_scores(&c).precision - 1.25 / 3) < 1e-15);
     cr_assert(fabs(dl_accuracy(&c) - 4.0 / 6) < 1e-15);
     dl_confusion_add(&c, TENSOR(DL_SHAPE(1, 3), 1, 0, 0), DL_INTS(2));     /* row 2, column 0 */
     cr_assert(eq(long, c.count[6], 1));

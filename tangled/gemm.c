@@ -138,17 +138,18 @@ static void choose_orientation(struct work *w, const struct gemm_set *set)
 struct workspace { _Alignas(64) int parts; _Alignas(64) dl_real at[]; };
 
 static pthread_key_t workspace_key;
+static int no_key;                  /* the error, if there is none */
 
 static void make_workspace_key(void)
 {
-    int failed = pthread_key_create(&workspace_key, free);
-    dl_check(!failed, "this process has too many thread-specific keys");
+    no_key = pthread_key_create(&workspace_key, free);
 }
 
 static dl_real *workspace(int parts)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, make_workspace_key);
+    dl_check(no_key == 0, "this process has too many thread-specific keys");
     struct workspace *w = pthread_getspecific(workspace_key);
     if (w == NULL || w->parts < parts) {
         pthread_setspecific(workspace_key, NULL);

@@ -179,12 +179,21 @@ static int cut(int n, int unit, int parts, int i)
     return at == units ? n : at * unit;
 }
 
+enum { APART = 128 };       /* columns that keep two threads from meeting */
+
+static bool cut_by_columns(const struct work *w, int unit, int parts)
+{
+    int each = w->n / parts;
+    return each >= unit && (w->n >= 2 * w->m
+                            || (w->n >= w->m && each >= APART));
+}
+
 static void do_parts(size_t first, size_t last, void *context)
 {
     const struct division *d = context;
     const struct work *w = d->work;
     const int unit = 2 * d->set->lanes;
-    const bool by_columns = w->n >= w->m && w->n >= unit * d->parts;
+    const bool by_columns = cut_by_columns(w, unit, d->parts);
     for (int i = (int)first; i < (int)last; i++) {
         struct part part = {0, w->m, 0, w->n};
         if (by_columns) {

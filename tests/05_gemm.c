@@ -653,3 +653,16 @@ Test(mistakes, packed_weights_that_do_not_fit_are_named)
     }
     dl_packed_free(w);
 }
+
+/* The first product of a process makes the key under which each thread keeps its workspace. */
+Test(mistakes, a_process_without_a_key_for_the_workspace_is_refused_each_time)
+{
+    pthread_key_t key[PTHREAD_KEYS_MAX];
+    int keys = 0;
+    while (keys < PTHREAD_KEYS_MAX && pthread_key_create(&key[keys], NULL) == 0)
+        keys++;
+    for (int i = 0; i < 2; i++)
+        fails_with(dl_gemm(false, false, 2, 3, 4, 1, x, 4, y, 3, 0, z, 3), "gemm.c:", "too many thread-specific keys");
+    while (keys > 0)
+        pthread_key_delete(key[--keys]);
+}

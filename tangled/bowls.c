@@ -274,7 +274,7 @@ int main(int argc, char **argv)
         case '?':
             return 2;
         default:
-            if (what != 0 && what != c) {
+            if (what != 0) {
                 fputs("bowls: only one of --paths, --rates, --conditions\n", stderr);
                 return 2;
             }

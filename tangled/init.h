@@ -17,8 +17,8 @@ void dl_init_normal(dl_tensor *w, struct dl_random *r,
                     double mean, double std);
 
 /* DL_FAN_IN: how many inputs a neuron of the layer has; DL_FAN_OUT: how
-   many neurons read an input. For weights [out, in] or, with a kernel of a convolution behind
-   them, [out, in, ...]. The rank is at least 2. */
+   many neurons read an input. For weights [out, in] or, with a kernel of a
+   convolution behind them, [out, in, ...]. The rank is at least 2. */
 enum dl_fan { DL_FAN_IN, DL_FAN_OUT };
 double dl_fan(struct dl_shape weights, enum dl_fan fan);
 

@@ -709,7 +709,7 @@ Test(clipping, by_value)
 Test(schedules, stay_at_their_ends)
 {
     cr_assert(dl_schedule_cosine(0, 10, 0.1) == 1 && dl_schedule_cosine(10, 10, 0.1) == 0.1);
-    cr_assert(dl_schedule_cosine(999, 10, 0.1) == 0.1);
+    cr_assert(dl_schedule_cosine(15, 10, 0.1) == 0.1 && dl_schedule_cosine(999, 10, 0.1) == 0.1);
     cr_assert(dl_schedule_warmup(0, 0, 0.1) == 1 && dl_schedule_warmup(5, 5, 0.1) == 1);
     cr_assert(dl_schedule_warmup_cosine(0, 4, 20, 0) == 0.25 && dl_schedule_warmup_cosine(3, 4, 20, 0) == 1);
     cr_assert(dl_schedule_warmup_cosine(4, 4, 20, 0) == 1 && dl_schedule_warmup_cosine(20, 4, 20, 0) == 0);
@@ -920,7 +920,7 @@ static int status_of(const char *arguments, int *lines)
 
 Test(bowls, wrong_arguments_are_refused_in_one_line)
 {
-    const char *wrong[] = {"--unknown", "word", "--paths=1", "--help=1", "--paths --rates", "--rates --conditions",
+    const char *wrong[] = {"--unknown", "word", "--paths=1", "--help=1", "--paths --rates", "--rates --rates",
                            "--conditions x", "-p", "''"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         int lines, status = status_of(wrong[i], &lines);

@@ -305,8 +305,8 @@ Test(linear, mistakes_are_refused_by_name)
     fails_with(dl_linear_init(NULL, &params, "l", 3, 4, &source), "NULL");
     fails_with(dl_linear_init(&l, NULL, "l", 3, 4, &source), "NULL");
     fails_with(dl_linear_init(&l, &params, "l", 3, 4, NULL), "NULL");
-    fails_with(dl_linear_init(&l, &params, NULL, 3, 4, &source), "name");
-    fails_with(dl_linear_init(&l, &params, name, 3, 4, &source), "name");
+    fails_with(dl_linear_init(&l, &params, NULL, 3, 4, &source), "name of a layer");
+    fails_with(dl_linear_init(&l, &params, name, 3, 4, &source), "name of a layer");
     cr_assert(eq(int, params.n, 0));
     name[99] = '\0';
     dl_linear_init(&l, &params, name, 3, 4, &source);

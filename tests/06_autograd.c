@@ -7,6 +7,7 @@
 #include "value.h"
 
 #include "fails_with.h"
+#include "in_scope.h"
 #include "oracle/oracle.h"
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -35,8 +36,6 @@ static dl_tensor *leaf(dl_tensor *t)
     return t;
 }
 
-static struct dl_random source;
-
 static dl_tensor *normal(struct dl_shape s) { return dl_normal(s, &source, 0, 1); }
 
 /* A parameter with normal draws. */
@@ -62,28 +61,6 @@ static void are(size_t n, const dl_real *got, const double *wanted, double toler
 
 #define gradient_is(t, ...)                                                   \
     are((t)->size, dl_grad(t), (double[]){__VA_ARGS__}, TOLERANCE, "the gradient of " #t)
-
-/* Free blocks hold numbers that would be noticed. */
-static void soil_pool(void)
-{
-    void *block[8][16];
-    for (int k = 0; k < 8; k++)
-        for (int i = 0; i < 16; i++)
-            memset(block[k][i] = dl_pool_get(64 * (size_t)(k + 1)), 0x41, 64 * (size_t)(k + 1));
-    for (int k = 0; k < 8; k++)
-        for (int i = 0; i < 16; i++)
-            dl_pool_put(block[k][i], 64 * (size_t)(k + 1));
-}
-
-static dl_scope opened;
-static void open_scope(void) { soil_pool(), dl_random_seed(&source, 1), opened = dl_scope_enter(DL_RECORD); }
-static void close_scope(void)
-{
-    dl_scope_leave(opened);
-    struct dl_pool_use use = dl_pool_use();
-    cr_assert(use.blocks == 0 && use.bytes == 0, "%zu blocks of %zu bytes were not given back", use.blocks, use.bytes);
-    dl_pool_drain();
-}
 
 /* Within a scope that records; afterwards nothing may be left. */
 static void seed(void) { dl_random_seed(&source, 1); }

@@ -8,6 +8,7 @@
 #include "random.h"
 
 #include "fails_with.h"
+#include "in_scope.h"
 #include "oracle/oracle.h"
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -70,26 +71,6 @@ static dl_tensor *call(const struct operation *o, dl_tensor *const x[], const do
 
 /* ---- Helpers ------------------------------------------------------------------------------------------------------ */
 
-static struct dl_random source;
-static dl_scope opened;
-
-static void open_scope(void)
-{
-    void *block[8];                                 /* free blocks hold numbers that would be noticed */
-    for (int k = 0; k < 8; k++)
-        memset(block[k] = dl_pool_get(64 * (size_t)(k + 1)), 0x41, 64 * (size_t)(k + 1));
-    for (int k = 0; k < 8; k++)
-        dl_pool_put(block[k], 64 * (size_t)(k + 1));
-    dl_random_seed(&source, 1);
-    opened = dl_scope_enter(DL_RECORD);
-}
-static void close_scope(void)
-{
-    dl_scope_leave(opened);
-    struct dl_pool_use use = dl_pool_use();
-    cr_assert(use.blocks == 0 && use.bytes == 0, "%zu blocks of %zu bytes were not given back", use.blocks, use.bytes);
-    dl_pool_drain();
-}
 static void seed(void) { dl_random_seed(&source, 1); }
 
 TestSuite(oracle, .init = open_scope, .fini = close_scope);

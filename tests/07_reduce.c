@@ -9,6 +9,7 @@
 #include "reduce.h"
 
 #include "fails_with.h"
+#include "in_scope.h"
 #include "oracle/oracle.h"
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -25,16 +26,6 @@
 
 /* ---- Helpers --------------------------------------------------------------------------------------------------- */
 
-static struct dl_random source;
-static dl_scope opened;
-static void open_scope(void) { dl_random_seed(&source, 1), opened = dl_scope_enter(DL_RECORD); }
-static void close_scope(void)
-{
-    dl_scope_leave(opened);
-    struct dl_pool_use use = dl_pool_use();
-    cr_assert(use.blocks == 0 && use.bytes == 0, "%zu blocks of %zu bytes were not given back", use.blocks, use.bytes);
-    dl_pool_drain();
-}
 TestSuite(reduce, .init = open_scope, .fini = close_scope);
 TestSuite(softmax, .init = open_scope, .fini = close_scope);
 

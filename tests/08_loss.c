@@ -10,6 +10,7 @@
 #include "ops.h"
 
 #include "fails_with.h"
+#include "in_scope.h"
 #include "oracle/oracle.h"
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -24,8 +25,6 @@
 #define CHECKED   IF_DOUBLE(1e-7, 2e-2)         /* of dl_gradcheck */
 
 /* ---- Helpers --------------------------------------------------------------------------------------------------- */
-
-static struct dl_random source;
 
 static dl_tensor *leaf(dl_tensor *t)
 {
@@ -61,15 +60,6 @@ static dl_tensor *tensor_of(struct oracle_tensor t)
     return x;
 }
 
-static dl_scope opened;
-static void open_scope(void) { dl_random_seed(&source, 1), opened = dl_scope_enter(DL_RECORD); }
-static void close_scope(void)
-{
-    dl_scope_leave(opened);
-    struct dl_pool_use use = dl_pool_use();
-    cr_assert(use.blocks == 0 && use.bytes == 0, "%zu blocks of %zu bytes were not given back", use.blocks, use.bytes);
-    dl_pool_drain();
-}
 static void seed(void) { dl_random_seed(&source, 1); }
 TestSuite(loss, .init = open_scope, .fini = close_scope);
 TestSuite(metrics, .init = open_scope, .fini = close_scope);

@@ -289,6 +289,7 @@ Test(mlp, draws_a_picture)
               "%s", out);
 }
 
+#ifndef __SANITIZE_ADDRESS__
 static long resident(pid_t child, int *descriptors)
 {
     char path[64], line[200];
@@ -312,7 +313,6 @@ static long resident(pid_t child, int *descriptors)
    neither memory nor files grow. */
 Test(mlp, in_20000_steps_memory_and_open_files_stay_as_they_are)
 {
-#ifndef __SANITIZE_ADDRESS__
     enum { MOST = 10000 };
     static long kilobytes[MOST];
     static int files[MOST];
@@ -335,8 +335,8 @@ Test(mlp, in_20000_steps_memory_and_open_files_stay_as_they_are)
         cr_assert(le(long, kilobytes[k], kilobytes[n * 3 / 4] + 256), "sample %d of %d", k, n);
         cr_assert(le(int, files[k], files[n * 3 / 4]));
     }
-#endif
 }
+#endif
 
 Test(dlinfo, prints_what_a_checkpoint_holds)
 {

@@ -159,9 +159,7 @@ static bool print_comparison(struct dl_dataset *wine)
     printf("data\tcondition\tright\tsteps\tdistance\n");
     bool good = compare("raw", wine);
     dl_dataset_standardize(wine, wine);
-    good = good && compare("standardised", wine);
-    dl_dataset_free(wine);
-    return good;
+    return good && compare("standardised", wine);
 }
 
 static const char *read_options(int argc, char **argv)
@@ -193,7 +191,7 @@ static const char *read_options(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    struct dl_dataset wine;
+    struct dl_dataset wine = {0};
     const char *dir = dl_data_dir(read_options(argc, argv),
                                   "/usr/lib/python3/dist-packages/sklearn/"
                                   "datasets/data", "wine_data.csv");
@@ -210,5 +208,6 @@ int main(int argc, char **argv)
             || dl_error("standard output could not be written"));
     if (!good)
         fprintf(stderr, "least_squares: %s\n", dl_error_text());
+    dl_dataset_free(&wine);
     return good ? 0 : 1;
 }

@@ -422,15 +422,16 @@ int main(int argc, char **argv)
         fprintf(stderr, "softmax: %s\n", dl_error_text());
         return 1;
     }
-    if (o.batch > train.n) {
+    int status = 2;
+    if (o.batch > train.n)
         fprintf(stderr, "softmax: a batch of %d, but there are only %d "
                 "examples\n", o.batch, train.n);
-        return 2;
-    }
-    bool good = o.seeds == 1 ? run_one(&o, &train, &test)
-                             : run_several(&o, &train, &test);
+    else if (o.seeds == 1)
+        status = run_one(&o, &train, &test) ? 0 : 1;
+    else
+        status = run_several(&o, &train, &test) ? 0 : 1;
     dl_dataset_free(&train);
     dl_dataset_free(&test);
     dl_pool_drain();
-    return good ? 0 : 1;
+    return status;
 }

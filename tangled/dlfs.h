@@ -26,3 +26,4 @@
 #include "safetensors.h"
 #include "state.h"
 #include "train.h"
+#include "regular.h"

@@ -27,3 +27,4 @@
 #include "state.h"
 #include "train.h"
 #include "regular.h"
+#include "augment.h"

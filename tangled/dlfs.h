@@ -26,3 +26,5 @@
 #include "safetensors.h"
 #include "state.h"
 #include "train.h"
+#include "qr.h"
+#include "mnist1d.h"

@@ -2,14 +2,12 @@
 set terminal pdfcairo size 12cm,6.2cm
 set multiplot layout 2,10 margins 0.02,0.98,0.03,0.93 spacing 0.012,0.06
 file = "figures/results/mnist1d-shapes.tsv"
-unset xtics
-unset ytics
 unset key
+unset tics
 set border 0
-set tics format ""
 do for [row=0:1] {
-    set xrange [row == 0 ? -0.75 : -1.4 : row == 0 ? 0.75 : 1.4]
-    set yrange [row == 0 ? 11.5 : 40 : -1]
+    set xrange [row == 0 ? -0.75 : -0.9 : row == 0 ? 0.75 : 0.9]
+    set yrange [row == 0 ? 11.4 : 40 : row == 0 ? -0.4 : -1]
     do for [k=0:9] {
         if (row == 0) { set title sprintf("%d", k) offset 0,-0.8 } else { unset title }
         plot 0 with lines lc rgb "white" notitle, \

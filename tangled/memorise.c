@@ -105,13 +105,17 @@ static void print_known(const struct options *p,
         printf("%d\t%.4f\t%.4f\t%.4f\n", epoch + 1, known[0][epoch],
                known[1][epoch], known[2][epoch]);
     printf("test\t%.4f\t%.4f\t%.4f\n", tested[0], tested[1], tested[2]);
-    int needed[SETS];
-    for (int k = 0; k < SETS; k++)
-        for (needed[k] = 0; needed[k] < p->epochs; needed[k]++)
-            if (known[k][needed[k]] == 1)
-                break;
-    printf("needed\t%d\t%d\t%d\n", needed[0] + 1, needed[1] + 1,
-           needed[2] + 1);
+    printf("needed");
+    for (int k = 0; k < SETS; k++) {
+        int epoch = 0;
+        while (epoch < p->epochs && known[k][epoch] < 1)
+            epoch++;
+        if (epoch < p->epochs)
+            printf("\t%d", epoch + 1);
+        else
+            printf("\t-");
+    }
+    printf("\n");
 }
 
 static bool compare(const struct options *p)

@@ -27,8 +27,6 @@ static void flatten(struct dl_qr *q, int j)
     double *u = q->column + (size_t)j * (size_t)q->m + j;
     double norm = sqrt(inner(length, u, u));
     q->diagonal[j] = u[0] > 0 ? -norm : norm;
-    if (norm == 0)
-        return;
     u[0] -= q->diagonal[j];
     double scale = sqrt(2 / inner(length, u, u));
     for (int i = 0; i < length; i++)
@@ -43,8 +41,7 @@ static bool has_full_rank(const struct dl_qr *q)
     for (int j = 0; j < q->n; j++)
         most = fmax(most, fabs(q->diagonal[j]));
     for (int j = 0; j < q->n; j++)
-        if (!(fabs(q->diagonal[j]) > q->m * DBL_EPSILON * most)
-            || isinf(most))
+        if (!(fabs(q->diagonal[j]) > q->m * DBL_EPSILON * most))
             return false;
     return true;
 }

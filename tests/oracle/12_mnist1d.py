@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """The data set MNIST-1D, after its description and with NumPy's draws, for tests/12_mnist1d.c. Writes 12_mnist1d.safetensors
 beside this file: `shapes`, [10, 12]; of the set from seed 42 the first examples `x`, all `labels`, and in the metadata a
-digest of all 200,000 numbers; `small`: all of the set with one example of each digit, from seed 7."""
+digest of all 200,000 numbers, and `after`, the uniform number drawn behind them; `small`: all of the set with one example of each digit, from seed 7."""
 import numpy
 import torch
 
@@ -41,7 +41,7 @@ def make(each, seed):
     random = numpy.random.RandomState(seed)
     x = numpy.array([signal(shape, random) for shape in shapes() for _ in range(each)])
     order = random.permutation(10 * each)
-    return ((x - x.mean()) / x.std())[order].astype("float32"), (order // each).astype("uint8")
+    return ((x - x.mean()) / x.std())[order].astype("float32"), (order // each).astype("uint8"), random.rand()
 
 
 def digest(array):
@@ -54,10 +54,10 @@ def digest(array):
 
 
 def main():
-    x, labels = make(500, 42)
-    small, small_labels = make(1, 7)
+    x, labels, after = make(500, 42)
+    small, small_labels, _ = make(1, 7)
     safetensors_writer.save(__file__, {"shapes": shapes(), "x": x[:50], "labels": labels, "small": small,
-                                       "small_labels": small_labels}, torch, digest=f"{digest(x):016x}")
+                                       "small_labels": small_labels, "after": numpy.array([after])}, torch, digest=f"{digest(x):016x}")
 
 
 main()

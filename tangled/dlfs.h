@@ -28,3 +28,5 @@
 #include "train.h"
 #include "regular.h"
 #include "augment.h"
+#include "qr.h"
+#include "mnist1d.h"

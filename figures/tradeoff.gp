@@ -13,7 +13,7 @@ do for [d in "1 5 12"] {
 }
 set title "parts of the test error" offset 0,-0.6
 set xrange [0.7:12.3]
-set yrange [0:0.34]
+set yrange [0:0.5]
 set xtics 1,1,12
 set ytics 0.1
 set xlabel "degree" offset 0,0.4

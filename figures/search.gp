@@ -7,11 +7,12 @@ set xlabel "rate"
 set ylabel "accuracy"
 set format y "%.2f"
 set format x "10^{%T}"
-set key bottom center
+set key at screen 0.13,0.93 left top
 plot "< grep -v of- figures/results/search-random.tsv | grep -v best" skip 2 using 2:($6 < 0.8 ? 0.8 : $6) with points ls 1 title "random", \
      "< grep -v of- figures/results/search-grid.tsv | grep -v best" skip 2 using 2:($6 < 0.8 ? 0.8 : $6) with points ls 2 title "grid"
 unset logscale
 unset ylabel
+set key bottom right
 set xrange [0:82]
 set yrange [0.92:0.99]
 set format x "%g"

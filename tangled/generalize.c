@@ -24,8 +24,8 @@ static const struct recipe fashion_recipe = {
     .flip = 0.5, .average = 0.998
 };
 static const struct recipe digits_recipe = {
-    .epochs = 100, .batch = 32, .width = {256, 256}, .lr = 3e-3,
-    .decay = 0.01, .cosine = true, .drop = 0.3, .reach = 1, .moved = 0.5,
+    .epochs = 100, .batch = 32, .width = {96, 96}, .lr = 0.01,
+    .decay = 0.01, .cosine = true, .drop = 0.1, .reach = 1, .moved = 0.4,
     .average = 0.99
 };
 
@@ -279,10 +279,11 @@ static void print_seed(const struct table *t, int k, uint64_t seed)
     fflush(stdout);
 }
 
-static void print_row(const char *key, const struct table *t,
+static void print_row(const char *key, const char *loss,
+                      const struct table *t,
                       double (*number)(const struct table *t, int way))
 {
-    printf("%s\t", key);
+    printf("%s\t%s", key, loss);
     for (int way = 0; way < WAYS; way++)
         printf("\t%.4f", number(t, way));
     printf("\n");
@@ -334,12 +335,16 @@ static double row_squared_together(const struct table *t, int way)
 
 static void print_end(const struct table *t)
 {
-    print_row("mean", t, row_mean);
-    print_row("deviation", t, row_deviation);
-    print_row("together", t, row_together);
-    print_row("squared", t, row_squared);
-    print_row("ambiguity", t, row_ambiguity);
-    print_row("squared-together", t, row_squared_together);
+    char mean[20], spread[20];
+    double deviation, loss = mean_of(t->loss, t->seeds, &deviation);
+    snprintf(mean, sizeof mean, "%.4f", loss);
+    snprintf(spread, sizeof spread, "%.4f", deviation);
+    print_row("mean", mean, t, row_mean);
+    print_row("deviation", spread, t, row_deviation);
+    print_row("together", "", t, row_together);
+    print_row("squared", "", t, row_squared);
+    print_row("ambiguity", "", t, row_ambiguity);
+    print_row("squared-together", "", t, row_squared_together);
 }
 
 static void try_recipe(struct table *t, int seeds, uint64_t seed,

@@ -269,19 +269,36 @@ static void carry(const struct work *w, struct place at, bool first,
     }
 }
 
+static void add_biases(const struct work *w, struct place at)
+{
+    const dl_real *columns = w->column_bias, *rows = w->row_bias;
+    for (int j = at.j; j < at.j + at.columns; j += LANES) {
+        int n = min(at.j + at.columns - j, LANES);
+        vec bias = columns != NULL ? load(columns + j, n) : vec_all(0);
+        dl_real *c = w->c + (ptrdiff_t)at.i * w->ldc + j;
+        for (int i = at.i; i < at.i + at.rows; i++, c += w->ldc) {
+            vec v = load(c, n);
+            if (columns != NULL)
+                v += bias;
+            if (rows != NULL)
+                v += vec_all(rows[i]);
+            store(c, v, n);
+        }
+    }
+}
+
 static void finish(const struct work *w, struct place at)
 {
     at = place_in_c(w, at);
-    for (int i = at.i; i < at.i + at.rows; i++) {
-        dl_real *c = w->c + (ptrdiff_t)i * w->ldc + at.j;
-        if (w->column_bias != NULL)
-            for (int j = 0; j < at.columns; j++)
-                c[j] += w->column_bias[at.j + j];
-        if (w->row_bias != NULL)
-            for (int j = 0; j < at.columns; j++)
-                c[j] += w->row_bias[i];
-        if (w->map != NULL)
-            w->map((size_t)at.columns, c, c);
+    if (w->column_bias != NULL || w->row_bias != NULL)
+        add_biases(w, at);
+    if (w->map == NULL)
+        return;
+    bool whole = at.columns == w->ldc;
+    size_t n = (size_t)at.columns * (whole ? (size_t)at.rows : 1);
+    for (int i = 0; i < (whole ? 1 : at.rows); i++) {
+        dl_real *c = w->c + (ptrdiff_t)(at.i + i) * w->ldc + at.j;
+        w->map(n, c, c);
     }
 }
 

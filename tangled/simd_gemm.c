@@ -18,6 +18,7 @@ struct tile {
     dl_real *sum;               /* where the sums go */
     ptrdiff_t sum_row;          /* from one row of sums to the next */
     bool add;                   /* to what is there */
+    const dl_real *bias;        /* NULL, or what is added to each row */
     dl_real *keep;              /* NULL, or where to copy the panel */
 };
 
@@ -65,7 +66,10 @@ INLINE void tile(const struct tile *t, const int rows, const int vectors,
     UNROLL for (int i = 0; i < rows; i++)
         UNROLL for (int v = 0; v < vectors; v++) {
             dl_real *to = t->sum + i * t->sum_row + v * LANES;
-            vec_store(to, t->add ? vec_load(to) + sum[i][v] : sum[i][v]);
+            vec s = t->add ? vec_load(to) + sum[i][v] : sum[i][v];
+            if (t->bias != NULL)
+                s += vec_load(t->bias + v * LANES);
+            vec_store(to, s);
         }
 }
 
@@ -269,9 +273,9 @@ static void carry(const struct work *w, struct place at, bool first,
     }
 }
 
-static void add_biases(const struct work *w, struct place at)
+static void add_biases(const struct work *w, struct place at,
+                       const dl_real *columns, const dl_real *rows)
 {
-    const dl_real *columns = w->column_bias, *rows = w->row_bias;
     for (int j = at.j; j < at.j + at.columns; j += LANES) {
         int n = min(at.j + at.columns - j, LANES);
         vec bias = columns != NULL ? load(columns + j, n) : vec_all(0);
@@ -287,11 +291,12 @@ static void add_biases(const struct work *w, struct place at)
     }
 }
 
-static void finish(const struct work *w, struct place at)
+static void finish(const struct work *w, struct place at, bool biased)
 {
+    const dl_real *columns = biased ? NULL : w->column_bias;
     at = place_in_c(w, at);
-    if (w->column_bias != NULL || w->row_bias != NULL)
-        add_biases(w, at);
+    if (columns != NULL || w->row_bias != NULL)
+        add_biases(w, at, columns, w->row_bias);
     if (w->map == NULL)
         return;
     bool whole = at.columns == w->ldc;
@@ -413,6 +418,8 @@ static void multiply_panel(struct progress *g, int s, int end,
     const bool straight = !w->turned && w->alpha == 1
         && columns % LANES == 0 && (!g->first || w->beta == 0 || w->beta == 1);
     t.add = straight && (!g->first || w->beta == 1);
+    if (straight && g->last && w->column_bias != NULL)
+        t.bias = w->column_bias + j;
     for (; s < end; s++) {
         struct place at = {strip_start(g, s), j, strip_rows(g, s), columns};
         find_strip(g, s, at.i, &t);
@@ -427,7 +434,7 @@ static void multiply_panel(struct progress *g, int s, int end,
         if (!straight)
             carry(w, at, g->first, sums, vectors * LANES);
         if (g->last && (w->column_bias || w->row_bias || w->map))
-            finish(w, at);
+            finish(w, at, t.bias != NULL);
     }
 }
 

@@ -407,6 +407,14 @@ static void find_strip(const struct progress *g, int s, int i,
     }
 }
 
+/* Where strips s, ..., end - 1 meet so many columns from j on. */
+static struct place rows_of(const struct progress *g, int s, int end,
+                            int j, int columns)
+{
+    int i = strip_start(g, s);
+    return (struct place){i, j, strip_start(g, end) - i, columns};
+}
+
 static void multiply_panel(struct progress *g, int s, int end,
                            int j, int columns, dl_real *panel)
 {
@@ -420,7 +428,7 @@ static void multiply_panel(struct progress *g, int s, int end,
     t.add = straight && (!g->first || w->beta == 1);
     if (straight && g->last && w->column_bias != NULL)
         t.bias = w->column_bias + j;
-    for (; s < end; s++) {
+    for (int unfinished = s; s < end; s++) {
         struct place at = {strip_start(g, s), j, strip_rows(g, s), columns};
         find_strip(g, s, at.i, &t);
         t.sum = straight ? w->c + (ptrdiff_t)at.i * w->ldc + j : sums;
@@ -433,8 +441,11 @@ static void multiply_panel(struct progress *g, int s, int end,
         }
         if (!straight)
             carry(w, at, g->first, sums, vectors * LANES);
-        if (g->last && (w->column_bias || w->row_bias || w->map))
-            finish(w, at, t.bias != NULL);
+        if (s + 1 == end || s + 1 == unfinished + MC / STRIP) {
+            if (g->last && (w->column_bias || w->row_bias || w->map))
+                finish(w, rows_of(g, unfinished, s + 1, j, columns), t.bias != NULL);
+            unfinished = s + 1;
+        }
     }
 }
 

@@ -133,6 +133,13 @@ static void choose_orientation(struct work *w, const struct gemm_set *set)
     w->m = w->n, w->n = m;
     w->x = w->y, w->y = x;
     w->turned = true;
+    if (w->ldc == 1 && (w->row_bias == NULL || w->column_bias == NULL))
+        {
+            const dl_real *bias = w->row_bias;
+            w->row_bias = w->column_bias, w->column_bias = bias;
+            w->ldc = w->n;
+            w->turned = false;
+        }
 }
 
 struct workspace { _Alignas(64) int parts; _Alignas(64) dl_real at[]; };

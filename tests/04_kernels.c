@@ -728,6 +728,32 @@ Test(rows, softmax_backward_is_the_central_difference)
     free(g);
 }
 
+Test(rows, sums_of_columns_are_the_same_bits_as_a_loop_everywhere)
+{
+    enum { MOST = 70000 };
+    static dl_real x[MOST];
+    static double s[MOST + 1], expected[MOST];
+    static const size_t heights[] = {0, 1, 3, 64, 1000}, widths[] = {0, 1, 2, 3, 5, 15, 16, 17, 33, 64, 70};
+    enum dl_simd best = dl_get_simd();
+    for (int i = 0; i < MOST; i++)
+        x[i] = (dl_real)(sin(i) * pow(10, i % 7));
+    for (size_t h = 0; h < 5; h++)
+        for (size_t w = 0; w < 11; w++)
+            for (int set = DL_SIMD_PLAIN; set <= (int)best; set++)
+                for (int threads = 1; threads <= 3; threads += 2) {
+                    size_t rows = heights[h], cols = widths[w];
+                    memset(expected, 0, sizeof expected);
+                    for (size_t i = 0; i < rows * cols; i++)
+                        expected[i % cols] += x[i];
+                    s[cols] = 7;
+                    dl_set_simd((enum dl_simd)set);
+                    dl_set_num_threads(threads);
+                    dl_vsum_columns(rows, cols, x, s);
+                    cr_assert(memcmp(s, expected, cols * sizeof *s) == 0 && s[cols] == 7,
+                              "%zu x %zu, set %d, %d threads", rows, cols, set, threads);
+                }
+}
+
 Test(rows, moments_of_every_width_and_far_from_zero)
 {
     for (size_t n = 1; n < 300; n++) {

@@ -238,6 +238,29 @@ Test(product, every_bit_is_as_defined_for_random_shapes_with_everything)
     }
 }
 
+Test(product, every_bit_is_as_defined_for_one_column)
+{
+    for EACH_SET(set) {
+        dl_random_seed(&r, 8);
+        for (int t = 0; t < 64; t++) {
+            struct example e = example(from_to(1, 140), 1, t % 5 ? from_to(0, 60) : 600, t & 1, t & 2);
+            release(e.c);
+            e.p.ldc = t % 8 ? 1 : 3;
+            e.c = random_fenced(room(e.p.m, 1, e.p.ldc));
+            e.p.c = e.c.at;
+            struct fenced before = copy_of(e.c);
+            e.p.beta = factors[below(6)];
+            e.p.column_bias = t & 4 ? e.column_bias.at : NULL;
+            e.p.row_bias = t & 8 ? e.row_bias.at : NULL;
+            e.p.map = t & 16 ? cube_plus : NULL;
+            dl_set_num_threads(from_to(1, 4));
+            dl_gemm_run(&e.p);
+            assert_as_defined(&e.p, before);
+            release(before), forget(&e);
+        }
+    }
+}
+
 /* A few elements of products that are larger than every block. */
 static void beyond_the_blocks(int m, int n, int k, bool ta, bool tb)
 {

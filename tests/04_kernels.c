@@ -20,8 +20,10 @@
 
 #ifdef DL_DOUBLE
 #define EPSILON 1e-13
+#define FMA fma
 #else
 #define EPSILON 3e-6
+#define FMA fmaf
 #endif
 
 static uint64_t state = 88172645463325252;
@@ -435,6 +437,25 @@ Test(kernels, every_length_and_nothing_behind_it)
                 cr_assert(le(dbl, fabs(y[i] - (6 + 0.5 * z[i] + (double)x[i] * z[i])), 20 * EPSILON));
             cr_assert(y[n] == 12345);
         }
+    }
+    free(x);
+    free(z);
+}
+
+Test(kernels, axpy_and_muladd_round_once)
+{
+    enum { N = 77 };
+    dl_real *x = numbers(N, 5), *z = numbers(N, 5), y[N], a = (dl_real)1.1;
+    for (int set = 0; set <= (int)best_set(); set++) {
+        dl_set_simd((enum dl_simd)set);
+        dl_vfill(N, a, y);
+        dl_vaxpy(N, a, x, y);
+        for (int i = 0; i < N; i++)
+            cr_assert(y[i] == FMA(a, x[i], a), "axpy with %a", (double)x[i]);
+        dl_vfill(N, a, y);
+        dl_vmuladd(N, x, z, y);
+        for (int i = 0; i < N; i++)
+            cr_assert(y[i] == FMA(x[i], z[i], a), "muladd with %a and %a", (double)x[i], (double)z[i]);
     }
     free(x);
     free(z);

@@ -11,6 +11,7 @@
 #include "fails_with.h"
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
+#include <fenv.h>
 #include <float.h>
 #include <limits.h>
 #include <math.h>
@@ -458,6 +459,25 @@ Test(bits, zeros_appended_to_k_change_none)
         dl_gemm(false, true, e.p.m, e.p.n, longer, 1, a.at, longer, b.at, longer, 0, c.at, e.p.ldc);
         cr_assert(same_bits(c, e.c), "k = %d and %d", e.p.k, longer);
         release(a), release(b), release(c), forget(&e);
+    }
+}
+
+/* Lanes beyond the last column are computed and thrown away. Were they not filled with zeros, they would meet what the
+   product before left in the workspace, and the processor's flags would tell. */
+Test(edges, lanes_beyond_the_last_column_raise_no_flags)
+{
+    enum { N = 16, FEW = 5, K = 64 };
+    static dl_real none[N * K], huge[N * K], ones[N * K], c[N * N];
+    for (int i = 0; i < N * K; i++)
+        huge[i] = sizeof(dl_real) == 4 ? (dl_real)FLT_MAX : (dl_real)DBL_MAX, ones[i] = 1;
+    for EACH_SET(set) {
+        dl_gemm(false, true, FEW, N, K, 1, none, K, huge, K, 0, c, N);
+        feclearexcept(FE_ALL_EXCEPT);
+        dl_gemm(false, true, FEW, FEW, K, 1, ones, K, ones, K, 0, c, N);
+        cr_assert(fetestexcept(FE_OVERFLOW | FE_INVALID) == 0);
+        for (int i = 0; i < FEW; i++)
+            for (int j = 0; j < FEW; j++)
+                cr_assert(c[i * N + j] == K);
     }
 }
 

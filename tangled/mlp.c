@@ -1,9 +1,11 @@
 /* mlp.c - a network learns to tell pieces of clothing apart, and can be
    interrupted at any moment. */
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "dlfs.h"
 
@@ -26,6 +28,7 @@ struct run {
     double sum;                     /* of this epoch's losses */
     struct dl_text log;
     size_t printed;                 /* bytes of the log */
+    char picture[DL_PATH_MAX];      /* the file that --plot wants */
     struct dl_state state;
 };
 
@@ -93,42 +96,60 @@ static double judge(const struct run *r, struct dl_confusion *c)
     return dl_accuracy(c);
 }
 
+/* The next epoch in the log, from *at on: its number, loss and error. */
+static bool next_epoch(const char **at, double row[3])
+{
+    while (*at != NULL) {
+        int found = sscanf(*at, "%lf%lf%lf", row, row + 1, row + 2);
+        *at = strchr(*at + 1, '\n');
+        if (found == 3) {
+            row[2] = 1 - row[2];
+            return true;
+        }
+    }
+    return false;
+}
+
+static void draw_curves(struct dl_text *svg, const struct run *r)
+{
+    static const char *const colour[] = {"", "#1B3A5C", "#9C2A1E"};
+    double row[3], top = 0.1;
+    for (const char *at = r->log.bytes; next_epoch(&at, row);)
+        top = fmax(top, fmax(row[1], row[2]));
+    top = ceil(10 * top) / 10;
+    dl_text_add(svg, "<path d='M30 35V235H225' fill='none' stroke='#999'/>"
+                "<text x='5' y='40'>%.1f</text><text x='15' y='238'>0</text>"
+                "<text x='170' y='250'>epoch %d</text><text x='30' y='20' "
+                "fill='%s'>training loss</text><text x='125' y='20' fill="
+                "'%s'>test error</text>", top, r->o.common.epochs,
+                colour[1], colour[2]);
+    for (const char *at = r->log.bytes; next_epoch(&at, row);)
+        for (int k = 1; k < 3; k++)
+            dl_text_add(svg, "<circle cx='%.1f' cy='%.1f' r='3' fill='%s'/>",
+                        30 + 190 * row[0] / r->o.common.epochs,
+                        235 - 200 * row[k] / top, colour[k]);
+}
+
 static const char *const class[] = {
     "T-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt",
     "sneaker", "bag", "boot"
 };
 
-static void draw_curve(struct dl_text *svg, const struct run *r)
-{
-    double loss, accuracy;
-    int epoch, epochs = r->o.common.epochs;
-    dl_text_add(svg, "<text x='20' y='20'>test accuracy, from 0.8 to 0.9, "
-                "by epoch</text><path d='M20 30V230H300M20 130H300' "
-                "fill='none' stroke='#999'/>");
-    for (const char *line = strchr(r->log.bytes, '\n');
-         line != NULL; line = strchr(line + 1, '\n'))
-        if (sscanf(line, "%d %lf %lf", &epoch, &loss, &accuracy) == 3)
-            dl_text_add(svg, "<circle cx='%.1f' cy='%.1f' r='3'/>",
-                        20 + 280.0 * epoch / epochs,
-                        230 - 2000 * (fmax(accuracy, 0.8) - 0.8));
-}
-
 static void draw_confusion(struct dl_text *svg, const struct dl_confusion *c)
 {
     for (int t = 0; t < c->classes; t++) {
+        const long *row = c->count + t * c->classes;
         long all = 1;
         for (int p = 0; p < c->classes; p++)
-            all += c->count[t * c->classes + p];
-        dl_text_add(svg, "<text x='325' y='%d'>%s</text>", 45 + 20 * t,
+            all += row[p];
+        dl_text_add(svg, "<text x='250' y='%d'>%s</text>", 49 + 20 * t,
                     class[t]);
-        for (int p = 0; p < c->classes; p++) {
-            long n = c->count[t * c->classes + p];
-            dl_text_add(svg, "<rect x='%d' y='%d' width='28' height='18' "
+        for (int p = 0; p < c->classes; p++)
+            dl_text_add(svg, "<rect x='%d' y='%d' width='24' height='18' "
                         "fill='rgb(%ld,%ld,255)'/><text x='%d' y='%d'>%ld"
-                        "</text>", 390 + 30 * p, 31 + 20 * t,
-                        255 - 200 * n / all, 255 - 120 * n / all,
-                        393 + 30 * p, 45 + 20 * t, n);
-        }
+                        "</text>", 305 + 26 * p, 35 + 20 * t,
+                        255 - 200 * row[p] / all, 255 - 120 * row[p] / all,
+                        307 + 26 * p, 48 + 20 * t, row[p]);
     }
 }
 
@@ -163,37 +184,46 @@ static void find_worst(const struct run *r, struct mistake worst[])
 static void draw_image(struct dl_text *svg, const float *x, int left,
                        int top)
 {
-    for (int i = 0; i < 784; i++)
-        if (x[i] > 0.1)
-            dl_text_add(svg, "<rect x='%d' y='%d' width='2' height='2' "
-                        "fill-opacity='%.1f'/>", left + 2 * (i % 28),
-                        top + 2 * (i / 28), x[i]);
+    for (int shade = 1; shade <= 9; shade++) {
+        dl_text_add(svg, "<path fill-opacity='%.2f' d='", shade / 9.0);
+        for (int i = 0; i < 784; i++)
+            if ((int)(9.5f * x[i]) == shade)
+                dl_text_add(svg, "M%d %dh2v2h-2z", left + 2 * (i % 28),
+                            top + 2 * (i / 28));
+        dl_text_add(svg, "'/>");
+    }
+}
+
+static void draw_worst(struct dl_text *svg, const struct run *r)
+{
+    struct mistake worst[WORST] = {{0}};
+    find_worst(r, worst);
+    for (int k = 0; k < WORST && worst[k].loss > 0; k++) {
+        int left = 10 + 95 * (k % 6), top = 270 + 95 * (k / 6);
+        size_t image = (size_t)worst[k].image;
+        draw_image(svg, r->test.x + 784 * image, left, top);
+        dl_text_add(svg, "<text x='%d' y='%d'>%s,</text><text x='%d' "
+                    "y='%d'>not %s</text>", left, top + 68,
+                    class[r->test.label[image]], left, top + 80,
+                    class[worst[k].taken_for]);
+    }
 }
 
 static bool plot(struct run *r)
 {
-    char path[4096];
     struct dl_text svg = {0};
     struct dl_confusion c;
-    struct mistake worst[WORST] = {{0}};
     judge(r, &c);
-    find_worst(r, worst);
-    dl_text_add(&svg, "<svg xmlns='http://www.w3.org/2000/svg' width='720' "
-                "height='420' font-family='sans-serif' font-size='10'>"
-                "<rect width='720' height='420' fill='white'/>");
-    draw_curve(&svg, r);
+    dl_text_add(&svg, "<svg xmlns='http://www.w3.org/2000/svg' width='570' "
+                "height='450' font-family='TeX Gyre Pagella, Palatino, serif'"
+                " font-size='11'><rect width='570' height='450' "
+                "fill='white'/><text x='250' y='20'>Rows: what it is; "
+                "columns, in the same order: the answer</text>");
+    draw_curves(&svg, r);
     draw_confusion(&svg, &c);
-    for (int k = 0; k < WORST && worst[k].loss > 0; k++) {
-        int left = 20 + 115 * (k % 6), top = 250 + 85 * (k / 6);
-        draw_image(&svg, r->test.x + 784 * (size_t)worst[k].image, left,
-                   top);
-        dl_text_add(&svg, "<text x='%d' y='%d'>%s, not %s</text>", left,
-                    top + 68, class[r->test.label[worst[k].image]],
-                    class[worst[k].taken_for]);
-    }
+    draw_worst(&svg, r);
     dl_text_add(&svg, "</svg>\n");
-    snprintf(path, sizeof path, "%s/mlp.svg", r->o.common.plot);
-    bool good = dl_text_save(&svg, path);
+    bool good = dl_text_save(&svg, r->picture);
     dl_confusion_free(&c);
     dl_text_free(&svg);
     return good;
@@ -258,6 +288,7 @@ static bool train(struct run *r)
 {
     struct dl_progress progress = {.off = r->o.common.quiet};
     bool good = true;
+    char text[40];
     while (good && r->step < all_steps(r) && !dl_caught_signal()) {
         if (r->loader.at == r->train.n)
             dl_loader_epoch(&r->loader);
@@ -268,8 +299,10 @@ static bool train(struct run *r)
         else if (r->loader.at == r->train.n) {
             dl_progress_clear(&progress);
             good = finish_epoch(r);
-        } else
-            dl_progress_show(&progress, r->step, all_steps(r), "");
+        } else {
+            snprintf(text, sizeof text, "loss %.4f", loss);
+            dl_progress_show(&progress, r->step, all_steps(r), text);
+        }
     }
     dl_progress_clear(&progress);
     return good;
@@ -333,6 +366,21 @@ static bool make(struct run *r)
            && (o->resume == NULL || dl_state_load(&r->state, o->resume));
 }
 
+static bool can_be_written(struct run *r)
+{
+    const struct dl_train_options *o = &r->o.common;
+    struct dl_replacement test;
+    if (o->plot != NULL) {
+        if (mkdir(o->plot, 0777) != 0 && errno != EEXIST)
+            return dl_error("%s: %s", o->plot, strerror(errno));
+        snprintf(r->picture, sizeof r->picture, "%s/mlp.svg", o->plot);
+        if (!dl_replace_begin(&test, r->picture))
+            return false;
+        dl_replace_abandon(&test);
+    }
+    return o->log == NULL || dl_text_save(&r->log, o->log);
+}
+
 static void unmake(struct run *r)
 {
     dl_state_free(&r->state);
@@ -348,6 +396,9 @@ static void unmake(struct run *r)
 static bool are_possible(struct run *r)
 {
     const struct dl_train_options *o = &r->o.common;
+    if (dl_shape_size(r->train.sample) != 784)
+        return dl_error("the images are %s, not 28 by 28",
+                        DL_SHAPE_TEXT(r->train.sample));
     if (strcmp(r->o.schedule, "cosine") != 0
         && strcmp(r->o.schedule, "constant") != 0)
         return dl_error("--schedule wants cosine or constant, not '%s'",
@@ -393,8 +444,9 @@ int main(int argc, char *argv[])
     if (o->save != NULL && dl_lock(o->save) < 0)
         return complain(1);
     if (!dl_read_fashion(&r.train, &r.test, o->data))
-        return complain(1);
-    status = !are_possible(&r) ? complain(2) : !make(&r) ? complain(1) : -1;
+        return complain(2);
+    status = !are_possible(&r) ? complain(2)
+             : !make(&r) || !can_be_written(&r) ? complain(1) : -1;
     if (status < 0) {
         print_log(&r);
         status = finish(&r, train(&r));

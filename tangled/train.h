@@ -37,8 +37,8 @@ struct dl_train_options {
 enum { DL_TRAIN_ROWS = 12 };
 int dl_train_rows(struct dl_option table[], struct dl_train_options *o);
 
-/* From now on SIGINT and SIGTERM are remembered, the first time; the second
-   time they end the program. */
+/* From now on SIGINT and SIGTERM are remembered, each the first time; the
+   same signal a second time ends the program. */
 void dl_catch_signals(void);
 int dl_caught_signal(void);             /* its number, or 0 */
 

@@ -113,15 +113,15 @@ local function exists(name)
   return handle ~= nil
 end
 
--- A picture figures/NAME is made from figures/NAME.tex, .gp or .dot, or it is a graph that the
--- program NAME prints.
+-- A picture figures/NAME is made from figures/NAME.tex, .gp or .dot, or an experiment has drawn
+-- figures/results/NAME.svg, or it is a graph that the program NAME prints.
 local function check_source(image)
   local name = image.src:match '^figures/(.*)$'
   if not name then return nil end
   for _, suffix in ipairs {'tex', 'gp', 'dot'} do
     if exists('figures/' .. name .. '.' .. suffix) then return nil end
   end
-  if not exists('tangled/' .. name .. '.c') then
+  if not exists('figures/results/' .. name .. '.svg') and not exists('tangled/' .. name .. '.c') then
     report.find(chapters, '(' .. image.src .. ')', 'nothing makes the picture %s', image.src)
   end
 end

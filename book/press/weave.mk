@@ -75,6 +75,11 @@ build/figures/%.pdf: figures/%.gp figures/style.gp $(RESULTS)
 	$(call say,plot $@) gnuplot figures/style.gp -e 'set output "$@.new"' $<
 	@mv $@.new $@
 
+# An experiment may draw itself: figures/results/NAME.svg.
+build/figures/%.pdf: figures/results/%.svg
+	@mkdir -p $(@D)
+	$(call say,draw $@) rsvg-convert -f pdf -o $@ $<
+
 DOTFONT = fontname="TeX Gyre Pagella"
 build/figures/%.pdf: build/figures/%.dot
 	$(call say,draw $@) dot -Tpdf -N$(DOTFONT) -E$(DOTFONT) -G$(DOTFONT) -Nfontsize=9 \

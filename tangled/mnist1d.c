@@ -26,7 +26,7 @@ static void model_init(struct model *m, const char *name,
     static const int width[] = {INPUTS, 100, 100};
     *m = (struct model){.layers = strcmp(name, "linear") == 0 ? 1 : 3};
     for (int l = 0; l < m->layers; l++) {
-        char label[8];
+        char label[16];
         snprintf(label, sizeof label, "fc%d", l + 1);
         dl_linear_init(&m->layer[l], &m->params, label, width[l],
                        l + 1 < m->layers ? width[l + 1] : KINDS, r);

@@ -394,7 +394,8 @@ static int epochs_logged(void)
 }
 
 /* 200 epochs of 100 steps, each with a judgement, a checkpoint and a log. After the first epoch everything has happened
-   once, and from there on memory and open files are constant, but for the two files that are open during a save. */
+   once, and from there on memory and open files are constant, but for the log, which grows by a line an epoch, and the
+   two files that are open during a save. (A leak of 16 bytes a step would be 310 kB.) */
 Test(mlp, in_20000_steps_memory_and_open_files_are_constant_from_step_100_on)
 {
     enum { MOST = 100000 };
@@ -430,7 +431,7 @@ Test(mlp, in_20000_steps_memory_and_open_files_are_constant_from_step_100_on)
         if (k > n / 2)
             last = files[k] < last ? files[k] : last;
     }
-    cr_assert(le(long, most, least + 64), "from %ld to %ld kB", least, most);
+    cr_assert(le(long, most, least + 256), "from %ld to %ld kB", least, most);
     cr_assert(eq(int, last, fewest));
     for (int k = 0; k < n; k++)
         cr_assert(le(int, files[k], fewest + 2));

@@ -46,14 +46,14 @@ UNTESTED = $(filter-out $(LABELS),$(if $(CH),$(filter $(CH)-%,$(EXERCISES:exerci
 BINARIES = $(TESTS) $(DOUBLE) $(LABELS:%=$(B)/exercises/%-solved)
 EMPTIES  = $(LABELS:%=$(B)/exercises/%-empty)
 SCRIPTS  = $(if $(CH)$(SAN)$(LINES),,$(filter-out tests/mutants/run,$(sort $(wildcard tests/*/run))))
-RUN      = B=$(B) CC='$(CC)' tests/run $(BINARIES) $(EMPTIES:%=!%)
+RUN      = B=$(B) CC='$(CC)' tests/run
 
 check: programs $(BINARIES) $(EMPTIES)  ## run the tests: all, or those of one chapter with CH=02
 	@$(if $(UNSOLVED),echo "No chapter has a solution for $(UNSOLVED:%=tests/exercises/%.c)" >&2; exit 1)
 	@$(if $(UNTESTED),echo "No test for $(UNTESTED:%=<<exercises/%.c>>) in tests/exercises/" >&2; exit 1)
-	@$(RUN) $(SCRIPTS)
-check-units: programs $(BINARIES) $(EMPTIES)
-	@$(RUN)
+	@$(RUN) $(BINARIES) $(EMPTIES:%=!%) $(SCRIPTS)
+check-units: programs $(BINARIES)
+	@$(RUN) $(BINARIES)
 
 mutants: $(TESTS) $(DOUBLE) | programs  ## do the tests notice planted mistakes? CH=06 EVERY=5 ONLY=words; long
 	@B=$(B) CC='$(CC)' tests/mutants/run $(EVERY:%=--every %) $(if $(ONLY),--only '$(ONLY)') $(if $(V),-v) $^

@@ -11,8 +11,8 @@ set format y "10^{%L}"
 set xrange [0:20.5]
 set xtics 5
 set xlabel "layer"
-set yrange [1e-20:1e3]
-set ytics 1e-20, 1e4
+set yrange [1e-16:1e3]
+set ytics 1e-16, 1e4
 set title "signal" offset 0,-0.6
 set key bottom left Left reverse samplen 1.5 spacing 1
 plot for [s=1:7] file using 1:(column(word(names, s))) with linespoints lw 1.3 ps 0.35 \

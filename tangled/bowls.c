@@ -44,8 +44,8 @@ static const struct method {
     {"sgd", &dl_sgd, 0, false}, {"momentum", &dl_sgd, 0.9, false},
     {"nesterov", &dl_sgd, 0.9, true}, {"adagrad", &dl_adagrad, 0, false},
     {"rmsprop", &dl_rmsprop, 0, false}, {"adadelta", &dl_adadelta, 0, false},
-    {"adam", &dl_adam, 0, false}, {"lamb", &dl_lamb, 0, false},
-    {"muon", &dl_muon, 0.95, true},
+    {"adam", &dl_adam, 0, false}, {"adamw", &dl_adamw, 0, false},
+    {"lamb", &dl_lamb, 0, false}, {"muon", &dl_muon, 0.95, true},
     {"newton", NULL, 0, false}, {"lbfgs", NULL, 0, false},
 };
 enum { METHODS = sizeof methods / sizeof *methods };
@@ -274,7 +274,7 @@ int main(int argc, char **argv)
         case '?':
             return 2;
         default:
-            if (what != 0 && what != c) {
+            if (what != 0) {
                 fputs("bowls: only one of --paths, --rates, --conditions\n", stderr);
                 return 2;
             }

@@ -47,61 +47,120 @@ static bool reserve(struct dl_dataset *d, int n, struct dl_shape sample,
 }
 
 struct source {
-    gzFile file;
+    FILE *file;
     const char *path;
-    bool must_be_gzip;
+    bool packed, ended;             /* by gzip; all has been unpacked */
+    z_stream z;
+    unsigned char in[1 << 14];      /* bytes of the file; of the content: */
+    unsigned char out[1 << 14];     /* out[at], ..., out[have - 1] */
+    long at, have;
 };
+
+/* More of the file in s->in, if there is more; false and a message if it
+   cannot be read. */
+static bool refill(struct source *s)
+{
+    s->z.next_in = s->in;
+    s->z.avail_in = (unsigned)fread(s->in, 1, sizeof s->in, s->file);
+    return !ferror(s->file) || dl_error("%s: %s", s->path, strerror(errno));
+}
+
+static void close_source(struct source *s)
+{
+    if (s->file == NULL)
+        return;
+    fclose(s->file);
+    if (s->packed)
+        inflateEnd(&s->z);
+    s->file = NULL;
+}
+
+static bool begin_unpacking(struct source *s)
+{
+    if (!refill(s))
+        return false;
+    if (s->z.avail_in < 2 || memcmp(s->in, "\x1f\x8b", 2) != 0) {
+        rewind(s->file);
+        return true;
+    }
+    s->packed = inflateInit2(&s->z, 16 + MAX_WBITS) == Z_OK;
+    return s->packed || dl_error("%s: no memory", s->path);
+}
 
 static bool open_source(struct source *s, const char *path)
 {
     size_t n = strlen(path);
     struct stat about;
-    *s = (struct source){NULL, path, n > 3 && !strcmp(path + n - 3, ".gz")};
+    memset(s, 0, sizeof *s);
+    s->path = path;
     if (stat(path, &about) != 0)
         return dl_error("%s: %s", path, strerror(errno));
     if (!S_ISREG(about.st_mode))
         return dl_error("%s is not a regular file", path);
     if (about.st_size == 0)
         return dl_error("%s is empty", path);
-    s->file = gzopen(path, "rb");
-    return s->file || dl_error("%s: %s", path, strerror(errno));
+    s->file = fopen(path, "rb");
+    if (s->file == NULL)
+        return dl_error("%s: %s", path, strerror(errno));
+    bool named = n > 3 && strcmp(path + n - 3, ".gz") == 0;
+    if (begin_unpacking(s)
+        && (s->packed || !named
+            || dl_error("%s is not compressed by gzip, though its name says "
+                        "so", path)))
+        return true;
+    close_source(s);
+    return false;
 }
 
-/* Leave a message about what is wrong with the file; false. */
-static bool complain(const struct source *s)
+/* At the end of a compressed file: does another one follow? */
+static bool look_behind(struct source *s)
 {
-    int code;
-    const char *text = gzerror(s->file, &code);
+    if (s->z.avail_in == 0 && !refill(s))
+        return false;
+    s->ended = s->z.avail_in == 0;
+    return s->ended || inflateReset(&s->z) == Z_OK;
+}
+
+static long complain(const struct source *s, int code)
+{
     if (code == Z_BUF_ERROR)
-        return dl_error("%s ends too early: it was cut off", s->path);
-    if (code == Z_DATA_ERROR)
-        return dl_error("%s is damaged: its checksum is wrong, or it is "
-                        "not what gzip wrote", s->path);
-    return dl_error("%s: %s", s->path,
-                    code == Z_ERRNO ? strerror(errno) : text);
+        dl_error("%s ends too early: it was cut off", s->path);
+    else if (code == Z_MEM_ERROR)
+        dl_error("%s: no memory", s->path);
+    else
+        dl_error("%s is damaged: its checksum is wrong, or it is not what "
+                 "gzip wrote", s->path);
+    return -1;
+}
+
+/* Unpack up to `most` bytes; how many there were, or -1 and a message. */
+static long unpack(struct source *s, void *bytes, size_t most)
+{
+    s->z.next_out = bytes;
+    s->z.avail_out = (unsigned)most;
+    while (s->z.avail_out > 0 && !s->ended) {
+        if (s->z.avail_in == 0 && !refill(s))
+            return -1;
+        int code = s->z.avail_in > 0 ? inflate(&s->z, Z_NO_FLUSH)
+                                     : Z_BUF_ERROR;
+        if (code == Z_STREAM_END && !look_behind(s))
+            return -1;
+        if (code != Z_OK && code != Z_STREAM_END)
+            return complain(s, code);
+    }
+    return (long)(most - s->z.avail_out);
 }
 
 /* Read up to `most` bytes; how many there were, or -1 and a message. */
 static long read_some(struct source *s, void *bytes, size_t most)
 {
-    int got = gzread(s->file, bytes, (unsigned)most);
-    if (got < 0 || (got == 0 && gzeof(s->file) == 0)) {
-        complain(s);
-        return -1;
-    }
-    if (s->must_be_gzip && gzdirect(s->file)) {
-        dl_error("%s is not compressed by gzip, though its name says so",
-                 s->path);
-        return -1;
-    }
-    return got;
-}
-
-static void close_source(struct source *s)
-{
-    if (s->file != NULL)
-        gzclose(s->file);
-    s->file = NULL;
+    if (s->packed)
+        return unpack(s, bytes, most);
+    size_t got = fread(bytes, 1, most, s->file);
+    if (!ferror(s->file))
+        return (long)got;
+    dl_error("%s: %s", s->path, strerror(errno));
+    return -1;
 }
 
 /* After the last byte: is this the end, and was all of it right? */
@@ -109,14 +168,9 @@ static bool finish(struct source *s)
 {
     char more;
     long got = read_some(s, &more, 1);
-    if (got < 0)
-        return false;
     if (got > 0)
         return dl_error("%s is longer than its header says", s->path);
-    int code = gzclose(s->file);
-    s->file = NULL;
-    return code == Z_OK
-           || dl_error("%s ends too early: its checksum is cut off", s->path);
+    return got == 0;
 }
 
 /* The next n bytes in new memory, which grows with what arrives; or NULL
@@ -253,7 +307,7 @@ static bool take_number(char **at, float *x)
     bool good = length > 0 && end == *at + length && isfinite(*x)
                 && (*end == ',' || *end == '\0');
     *at = *end == ',' ? end + 1 : end;
-    return good && (*end == '\0' || **at != '\0');
+    return good;
 }
 
 enum { LONGEST_LINE = 1 << 16 };
@@ -265,24 +319,34 @@ struct table {
     char line[LONGEST_LINE + 1];
 };
 
+/* The next byte, or -1: at the end, or with *bad set and a message. */
+static int next_byte(struct source *s, bool *bad)
+{
+    if (s->at == s->have) {
+        s->at = 0;
+        s->have = read_some(s, s->out, sizeof s->out);
+        *bad = s->have < 0;
+        if (s->have <= 0)
+            return s->have = 0, -1;
+    }
+    return s->out[s->at++];
+}
+
 /* The next line without its end; false at the end of the file, or with
    *bad set and a message. */
 static bool next_line(struct table *t, bool *bad)
 {
-    gzFile file = t->from.file;
-    int n = 0, c = gzgetc(file), code;
+    int n = 0, c = next_byte(&t->from, bad);
     bool any = c != -1;
     for (; c != -1 && c != '\n' && c != '\0' && n < LONGEST_LINE; n++) {
         t->line[n] = (char)c;
-        c = gzgetc(file);
+        c = next_byte(&t->from, bad);
     }
     t->line[n - (n > 0 && t->line[n - 1] == '\r')] = '\0';
-    gzerror(file, &code);
-    *bad = (code != Z_OK && !complain(&t->from))
-           || (c != -1 && c != '\n'
-               && !dl_error("%s:%d: a line of more than %d characters, or "
-                            "a zero byte", t->from.path, t->row + 1,
-                            LONGEST_LINE));
+    *bad = *bad || (c != -1 && c != '\n'
+                    && !dl_error("%s:%d: a line of more than %d characters, "
+                                 "or a zero byte", t->from.path, t->row + 1,
+                                 LONGEST_LINE));
     t->row++;
     return any && !*bad;
 }

@@ -26,3 +26,7 @@
 #include "safetensors.h"
 #include "state.h"
 #include "train.h"
+#include "regular.h"
+#include "augment.h"
+#include "qr.h"
+#include "mnist1d.h"

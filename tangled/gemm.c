@@ -133,22 +133,30 @@ static void choose_orientation(struct work *w, const struct gemm_set *set)
     w->m = w->n, w->n = m;
     w->x = w->y, w->y = x;
     w->turned = true;
+    if (w->ldc == 1 && (w->row_bias == NULL || w->column_bias == NULL))
+        {
+            const dl_real *bias = w->row_bias;
+            w->row_bias = w->column_bias, w->column_bias = bias;
+            w->ldc = w->n;
+            w->turned = false;
+        }
 }
 
 struct workspace { _Alignas(64) int parts; _Alignas(64) dl_real at[]; };
 
 static pthread_key_t workspace_key;
+static int no_key;                  /* the error, if there is none */
 
 static void make_workspace_key(void)
 {
-    int failed = pthread_key_create(&workspace_key, free);
-    dl_check(!failed, "this process has too many thread-specific keys");
+    no_key = pthread_key_create(&workspace_key, free);
 }
 
 static dl_real *workspace(int parts)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, make_workspace_key);
+    dl_check(no_key == 0, "this process has too many thread-specific keys");
     struct workspace *w = pthread_getspecific(workspace_key);
     if (w == NULL || w->parts < parts) {
         pthread_setspecific(workspace_key, NULL);
@@ -178,12 +186,21 @@ static int cut(int n, int unit, int parts, int i)
     return at == units ? n : at * unit;
 }
 
+enum { APART = 128 };       /* columns that keep two threads from meeting */
+
+static bool cut_by_columns(const struct work *w, int unit, int parts)
+{
+    int each = w->n / parts;
+    return each >= unit && (w->n >= 2 * w->m
+                            || (w->n >= w->m && each >= APART));
+}
+
 static void do_parts(size_t first, size_t last, void *context)
 {
     const struct division *d = context;
     const struct work *w = d->work;
     const int unit = 2 * d->set->lanes;
-    const bool by_columns = w->n >= w->m && w->n >= unit * d->parts;
+    const bool by_columns = cut_by_columns(w, unit, d->parts);
     for (int i = (int)first; i < (int)last; i++) {
         struct part part = {0, w->m, 0, w->n};
         if (by_columns) {

@@ -16,15 +16,15 @@ void dl_init_uniform(dl_tensor *w, struct dl_random *r,
 void dl_init_normal(dl_tensor *w, struct dl_random *r,
                     double mean, double std);
 
-/* How many inputs a neuron of the layer has, and how many neurons read an
-   input: for weights [out, in] or, with a kernel of a convolution behind
-   them, [out, in, ...]. The rank is at least 2. */
+/* DL_FAN_IN: how many inputs a neuron of the layer has; DL_FAN_OUT: how
+   many neurons read an input. For weights [out, in] or, with a kernel of a
+   convolution behind them, [out, in, ...]. The rank is at least 2. */
 enum dl_fan { DL_FAN_IN, DL_FAN_OUT };
 double dl_fan(struct dl_shape weights, enum dl_fan fan);
 
-/* sqrt(2 / (1 + slope^2)): what an activation that is x above 0 and
-   slope x below takes from the root of the mean square. relu has slope
-   0. */
+/* sqrt(2 / (1 + slope^2)): how much larger weights must be, if behind them
+   stands an activation that is x above 0 and slope x below. relu has slope
+   0, no activation slope 1. */
 double dl_gain(double slope);
 
 /* Glorot and Bengio: the variance is gain^2 2 / (fan in + fan out). */

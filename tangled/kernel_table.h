@@ -40,6 +40,8 @@ struct kernel_table {
     backward_kernel *softmax_backward, *log_softmax_backward;
     void (*moments)(size_t n, const dl_real *x, dl_real *mean,
                     dl_real *variance);
+    void (*sum_columns)(size_t rows, size_t n, size_t step, const dl_real *x,
+                        double *s);
 };
 
 extern const struct kernel_table dl_kernels_plain, dl_kernels_avx2,

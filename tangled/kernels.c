@@ -167,7 +167,7 @@ struct reduction {
     sum_kernel *kernel;
     size_t n, block;
     const dl_real *a, *b;
-    dl_real part[BLOCKS];
+    dl_real *part;                  /* a result for each block */
 };
 
 static void run_reduction(size_t begin, size_t end, void *context)
@@ -195,11 +195,13 @@ static size_t run_blocks(struct reduction *r)
 static dl_real total(sum_kernel *kernel, size_t n, const dl_real *a,
                      const dl_real *b)
 {
-    struct reduction r = {.kernel = kernel, .n = n, .a = a, .b = b};
+    dl_real part[BLOCKS];
+    struct reduction r = {.kernel = kernel, .n = n, .a = a, .b = b,
+                          .part = part};
     size_t blocks = run_blocks(&r);
     double sum = 0;
     for (size_t k = 0; k < blocks; k++)
-        sum += r.part[k];
+        sum += part[k];
     return (dl_real)sum;
 }
 
@@ -216,9 +218,11 @@ dl_real dl_vdot(size_t n, const dl_real *a, const dl_real *b)
 dl_real dl_vmax(size_t n, const dl_real *x)
 {
     sum_kernel *vmax = table()->vmax;
-    struct reduction r = {.kernel = vmax, .n = n, .a = x, .b = x};
+    dl_real part[BLOCKS];
+    struct reduction r = {.kernel = vmax, .n = n, .a = x, .b = x,
+                          .part = part};
     size_t blocks = run_blocks(&r);
-    return vmax(blocks, r.part, NULL);
+    return vmax(blocks, part, NULL);
 }
 
 struct rows {
@@ -306,4 +310,24 @@ void dl_vmoments(size_t rows, size_t cols, const dl_real *x, dl_real *mean,
     struct rows r = {.moments = table()->moments, .cols = cols, .x = x,
                      .y = mean, .variance = variance};
     divide_rows(rows, moments_of_rows, &r);
+}
+
+struct columns {
+    size_t rows, cols;
+    const dl_real *x;
+    double *s;
+};
+
+static void sum_some_columns(size_t begin, size_t end, void *context)
+{
+    const struct columns *c = context;
+    table()->sum_columns(c->rows, end - begin, c->cols, c->x + begin,
+                         c->s + begin);
+}
+
+void dl_vsum_columns(size_t rows, size_t cols, const dl_real *x, double *s)
+{
+    struct columns c = {rows, cols, x, s};
+    dl_parallel_for(cols, (GRAIN / (rows + 1) / 16 + 1) * 16,
+                    sum_some_columns, &c);
 }

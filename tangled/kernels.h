@@ -90,6 +90,10 @@ void dl_vlog_softmax_backward(size_t rows, size_t cols, const dl_real *y,
 void dl_vmoments(size_t rows, size_t cols, const dl_real *x, dl_real *mean,
                 dl_real *variance);
 
+/* s[j] = the sum of the numbers in column j, from the first row to the
+   last, in double precision. */
+void dl_vsum_columns(size_t rows, size_t cols, const dl_real *x, double *s);
+
 #pragma GCC visibility pop
 
 #endif

@@ -49,7 +49,7 @@ void dl_lbfgs_free(struct dl_lbfgs *l)
     *l = (struct dl_lbfgs){0};
 }
 
-/* d = -H g, the two loops */
+/* d = -B g, by the two loops; what is in d meanwhile is -q, then -B q */
 static void find_direction(struct dl_lbfgs *l)
 {
     int n = l->n, last = l->kept - 1;

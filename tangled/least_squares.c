@@ -1,4 +1,5 @@
 /* least_squares.c - the closed form against gradient descent, on wines. */
+#include <getopt.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,24 +39,13 @@ static void substitute(const double L[K][K], double b[K])
     }
 }
 
-static double distance(const double a[CLASSES][K], const double b[CLASSES][K])
-{
-    double difference = 0, length = 0;
-    for (int c = 0; c < CLASSES; c++)
-        for (int i = 0; i < K; i++) {
-            difference += pow(a[c][i] - b[c][i], 2);
-            length += b[c][i] * b[c][i];
-        }
-    return sqrt(difference / length);
-}
-
 struct problem {
     double A[K][K];                 /* X' X / n */
     double B[CLASSES][K];           /* X' T / n, a row for each class */
     double W[CLASSES][K];           /* the solution */
 };
 
-static void set_up(struct problem *q, const struct dl_dataset *d)
+static bool set_up(struct problem *q, const struct dl_dataset *d)
 {
     memset(q, 0, sizeof *q);
     for (int m = 0; m < d->n; m++) {
@@ -69,10 +59,12 @@ static void set_up(struct problem *q, const struct dl_dataset *d)
         }
     }
     double L[K][K];
-    dl_check(cholesky(q->A, L), "the features depend on one another");
+    if (!cholesky(q->A, L))
+        return dl_error("the features depend on one another");
     memcpy(q->W, q->B, sizeof q->W);
     for (int c = 0; c < CLASSES; c++)
         substitute(L, q->W[c]);
+    return true;
 }
 
 static double share_right(const struct problem *q, const struct dl_dataset *d)
@@ -115,8 +107,19 @@ static double eigenvalue(const struct problem *q, bool smallest)
     return smallest ? 1 / length : length;
 }
 
-/* The distance, relative to the length of the solution, after each of so
-   many steps (the last entry is the largest). */
+/* Relative to the length of b. */
+static double distance(const double a[CLASSES][K], const double b[CLASSES][K])
+{
+    double difference = 0, length = 0;
+    for (int c = 0; c < CLASSES; c++)
+        for (int i = 0; i < K; i++) {
+            difference += pow(a[c][i] - b[c][i], 2);
+            length += b[c][i] * b[c][i];
+        }
+    return sqrt(difference / length);
+}
+
+/* The distance from the solution after 1, 10, ..., 1,000,000 steps. */
 static void descend(const char *name, const struct problem *q, double rate,
                     double condition, double right)
 {
@@ -140,32 +143,71 @@ static void descend(const char *name, const struct problem *q, double rate,
     }
 }
 
-static void compare(const char *name, const struct dl_dataset *d)
+static bool compare(const char *name, const struct dl_dataset *d)
 {
     struct problem q;
-    set_up(&q, d);
+    if (!set_up(&q, d))
+        return false;
     double largest = eigenvalue(&q, false), least = eigenvalue(&q, true);
     descend(name, &q, 1 / largest, largest / least, share_right(&q, d));
+    return true;
+}
+
+static bool print_comparison(struct dl_dataset *wine)
+{
+    printf("# build/least_squares; threads 1\n");
+    printf("data\tcondition\tright\tsteps\tdistance\n");
+    bool good = compare("raw", wine);
+    dl_dataset_standardize(wine, wine);
+    return good && compare("standardised", wine);
+}
+
+static const char *read_options(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"data", required_argument, NULL, 'd'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0}
+    };
+    const char *folder = NULL;
+    for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1; ) {
+        if (c == '?')
+            exit(2);
+        if (c == 'h') {
+            puts("usage: least_squares [--data DIR]\n"
+                 "The least-squares solution for 178 wines, and how far\n"
+                 "gradient descent is from it after up to a million steps.");
+            exit(0);
+        }
+        folder = optarg;
+    }
+    if (optind < argc) {
+        fprintf(stderr, "least_squares: unknown argument '%s'\n",
+                argv[optind]);
+        exit(2);
+    }
+    return folder;
 }
 
 int main(int argc, char **argv)
 {
-    struct dl_dataset wine;
-    const char *dir = dl_data_dir(argc > 1 ? argv[1] : NULL,
+    struct dl_dataset wine = {0};
+    const char *dir = dl_data_dir(read_options(argc, argv),
                                   "/usr/lib/python3/dist-packages/sklearn/"
                                   "datasets/data", "wine_data.csv");
-    char path[512];
-    snprintf(path, sizeof path, "%s/wine_data.csv", dir);
-    if (!dl_read_csv(&wine, path, 1, CLASSES)) {
+    char path[4096];
+    bool good = snprintf(path, sizeof path, "%s/wine_data.csv", dir)
+                < (int)sizeof path
+             || dl_error("the name of the folder is too long");
+    good = good && dl_read_csv(&wine, path, 1, CLASSES)
+        && (wine.sample.dim[0] == K - 1
+            || dl_error("%s: %d columns, not %d: these are not the wines",
+                        path, wine.sample.dim[0] + 1, K))
+        && print_comparison(&wine)
+        && ((fflush(stdout) == 0 && !ferror(stdout))
+            || dl_error("standard output could not be written"));
+    if (!good)
         fprintf(stderr, "least_squares: %s\n", dl_error_text());
-        return 1;
-    }
-    dl_check(wine.sample.dim[0] == K - 1, "%s is not the wines", path);
-    printf("# build/least_squares; threads 1\n");
-    printf("data\tcondition\tright\tsteps\tdistance\n");
-    compare("raw", &wine);
-    dl_dataset_standardize(&wine, &wine);
-    compare("standardised", &wine);
     dl_dataset_free(&wine);
-    return fflush(stdout) == 0 && !ferror(stdout) ? 0 : 1;
+    return good ? 0 : 1;
 }

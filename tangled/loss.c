@@ -1,4 +1,5 @@
 /* loss.c - losses, recorded. */
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 #include <tgmath.h>
@@ -382,5 +383,52 @@ dl_tensor *dl_cosine_similarity(dl_tensor *a, dl_tensor *b)
     struct dl_node *node = dl_record(&op, y, 2, (dl_tensor *[]){a, b});
     dl_save(node, a);
     dl_save(node, b);
+    return y;
+}
+
+/* How often the inputs were changed so far. */
+static int changes(const struct dl_node *node)
+{
+    uint64_t sum = 0;
+    for (int k = 0; k < node->inputs; k++)
+        sum += node->in[k]->storage->owner->version;
+    return (int)(sum & INT_MAX);
+}
+
+static void penalty_backward(struct dl_node *node)
+{
+    dl_check(node->i[0] == changes(node), "square_penalty needs the %d "
+             "parameters as they were, but one was changed before the "
+             "backward pass", node->inputs);
+    dl_real share = 2 * node->x[0] * *dl_grad_out(node);
+    for (int k = 0; k < node->inputs; k++) {
+        const dl_tensor *w = node->in[k];
+        dl_real beta, *to = dl_grad_in(node, k, &beta);
+        if (to != NULL && beta == 0)
+            dl_vscale(w->size, share, dl_data(w), to);
+        else if (to != NULL)
+            dl_vaxpy(w->size, share, dl_data(w), to);
+    }
+}
+
+dl_tensor *dl_square_penalty(const struct dl_params *p, dl_real lambda)
+{
+    static const struct dl_op op = {"square_penalty", penalty_backward};
+    dl_check(p != NULL, "the list of parameters is NULL");
+    dl_check(lambda >= 0, "lambda is %g, not 0 or more", (double)lambda);
+    size_t bytes = (size_t)p->n * sizeof(dl_tensor *);
+    dl_tensor **in = dl_pool_get(bytes);
+    double sum = 0;
+    for (int k = 0; k < p->n; k++) {
+        in[k] = p->list[k].tensor;
+        sum += (double)dl_vdot(in[k]->size, dl_data(in[k]), dl_data(in[k]));
+    }
+    dl_tensor *y = dl_scalar((dl_real)(lambda * sum));
+    struct dl_node *node = dl_record(&op, y, p->n, in);
+    dl_pool_put(in, bytes);
+    if (node != NULL) {
+        node->i[0] = changes(node);
+        node->x[0] = lambda;
+    }
     return y;
 }

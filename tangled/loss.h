@@ -54,6 +54,10 @@ dl_tensor *dl_cross_entropy_with(dl_tensor *logits, struct dl_ints label,
    much. */
 dl_tensor *dl_cosine_similarity(dl_tensor *a, dl_tensor *b);
 
+/* lambda >= 0 times the sum of the squares of all numbers of all
+   parameters. */
+dl_tensor *dl_square_penalty(const struct dl_params *p, dl_real lambda);
+
 #pragma GCC visibility pop
 
 #endif

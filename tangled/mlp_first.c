@@ -180,7 +180,16 @@ static void read_options(struct plan *p, int argc, char **argv)
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0}
     };
-    for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1; )
+    unsigned given = 0;                 /* a bit for each letter */
+    int k;
+    for (int c; (c = getopt_long(argc, argv, "", options, &k)) != -1; ) {
+        if (c == '?')
+            exit(2);
+        if (given & 1u << (c - 'a')) {
+            fprintf(stderr, "mlp_first: --%s is given twice\n", options[k].name);
+            exit(2);
+        }
+        given |= 1u << (c - 'a');
         switch (c) {
         case 'e':
             p->epochs = (int)number(optarg, 0, 10000, true,
@@ -239,11 +248,15 @@ static void read_options(struct plan *p, int argc, char **argv)
                  "  --weights FILE    write weights of the first 16 neurons\n"
                  "  --data DIR        where the images are");
             exit(0);
-        default:
-            exit(2);
         }
+    }
     if (optind < argc) {
         fprintf(stderr, "mlp_first: unknown argument '%s'\n", argv[optind]);
+        exit(2);
+    }
+    if (p->seeds > 0 && (given & 1u << ('s' - 'a') || p->weights != NULL)) {
+        fputs("mlp_first: --seeds takes the seeds from 1 on and writes no "
+              "weights: neither --seed nor --weights goes with it\n", stderr);
         exit(2);
     }
 }

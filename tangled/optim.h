@@ -72,9 +72,9 @@ struct dl_optimizer {
 /* The rule's defaults, to be changed as wanted. */
 struct dl_hyper dl_hyper_default(const struct dl_update *update);
 
-/* Begin: all parameters form one group, and all state is 0 (or, for
-   adagrad, h.initial). The parameters must outlive the optimiser, and no
-   more may be added. */
+/* Begin: all parameters form one group, and all state is h.initial, which
+   is 0 unless somebody wants it otherwise for adagrad. The parameters must
+   outlive the optimiser, and no more may be added. */
 void dl_optimizer_init(struct dl_optimizer *o, const struct dl_update *update,
                        struct dl_params *params, struct dl_hyper h);
 

@@ -164,7 +164,7 @@ void dl_parallel_for(size_t n, size_t grain, dl_range_function *body,
 {
     dl_check(grain > 0, "the grain is 0");
     dl_check(body != NULL, "there is no body");
-    size_t grains = n / grain + (n % grain != 0), shares = grains;
+    size_t grains = n > grain ? (n - 1) / grain + 1 : 1, shares = grains;
     if (shares > 1 && shares > (size_t)dl_get_num_threads())
         shares = (size_t)dl_get_num_threads();
     if (n == 0)

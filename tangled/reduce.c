@@ -359,9 +359,8 @@ dl_tensor *dl_mean(dl_tensor *x)
 void dl_sum_rows(size_t rows, size_t columns, const dl_real *x,
                  dl_real beta, dl_real *y)
 {
-    struct grid g = {{1, 1, rows, columns}, {0, 0, 0, 1}, columns, rows};
     double *s = dl_pool_get(columns * sizeof *s);
-    reduce(SUM, &g, x, NULL, s);
+    dl_vsum_columns(rows, columns, x, s);
     for (size_t k = 0; k < columns; k++)
         y[k] = (dl_real)(beta == 0 ? s[k] : (double)beta * y[k] + s[k]);
     dl_pool_put(s, columns * sizeof *s);

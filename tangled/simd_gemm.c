@@ -18,6 +18,7 @@ struct tile {
     dl_real *sum;               /* where the sums go */
     ptrdiff_t sum_row;          /* from one row of sums to the next */
     bool add;                   /* to what is there */
+    const dl_real *bias;        /* NULL, or what is added to each row */
     dl_real *keep;              /* NULL, or where to copy the panel */
 };
 
@@ -65,7 +66,10 @@ INLINE void tile(const struct tile *t, const int rows, const int vectors,
     UNROLL for (int i = 0; i < rows; i++)
         UNROLL for (int v = 0; v < vectors; v++) {
             dl_real *to = t->sum + i * t->sum_row + v * LANES;
-            vec_store(to, t->add ? vec_load(to) + sum[i][v] : sum[i][v]);
+            vec s = t->add ? vec_load(to) + sum[i][v] : sum[i][v];
+            if (t->bias != NULL)
+                s += vec_load(t->bias + v * LANES);
+            vec_store(to, s);
         }
 }
 
@@ -269,19 +273,37 @@ static void carry(const struct work *w, struct place at, bool first,
     }
 }
 
-static void finish(const struct work *w, struct place at)
+static void add_biases(const struct work *w, struct place at,
+                       const dl_real *columns, const dl_real *rows)
 {
+    for (int j = at.j; j < at.j + at.columns; j += LANES) {
+        int n = min(at.j + at.columns - j, LANES);
+        vec bias = columns != NULL ? load(columns + j, n) : vec_all(0);
+        dl_real *c = w->c + (ptrdiff_t)at.i * w->ldc + j;
+        for (int i = at.i; i < at.i + at.rows; i++, c += w->ldc) {
+            vec v = load(c, n);
+            if (columns != NULL)
+                v += bias;
+            if (rows != NULL)
+                v += vec_all(rows[i]);
+            store(c, v, n);
+        }
+    }
+}
+
+static void finish(const struct work *w, struct place at, bool biased)
+{
+    const dl_real *columns = biased ? NULL : w->column_bias;
     at = place_in_c(w, at);
-    for (int i = at.i; i < at.i + at.rows; i++) {
-        dl_real *c = w->c + (ptrdiff_t)i * w->ldc + at.j;
-        if (w->column_bias != NULL)
-            for (int j = 0; j < at.columns; j++)
-                c[j] += w->column_bias[at.j + j];
-        if (w->row_bias != NULL)
-            for (int j = 0; j < at.columns; j++)
-                c[j] += w->row_bias[i];
-        if (w->map != NULL)
-            w->map((size_t)at.columns, c, c);
+    if (columns != NULL || w->row_bias != NULL)
+        add_biases(w, at, columns, w->row_bias);
+    if (w->map == NULL)
+        return;
+    bool whole = at.columns == w->ldc;
+    size_t n = (size_t)at.columns * (whole ? (size_t)at.rows : 1);
+    for (int i = 0; i < (whole ? 1 : at.rows); i++) {
+        dl_real *c = w->c + (ptrdiff_t)(at.i + i) * w->ldc + at.j;
+        w->map(n, c, c);
     }
 }
 
@@ -385,6 +407,14 @@ static void find_strip(const struct progress *g, int s, int i,
     }
 }
 
+/* Where strips s, ..., end - 1 meet so many columns from j on. */
+static struct place rows_of(const struct progress *g, int s, int end,
+                            int j, int columns)
+{
+    int i = strip_start(g, s);
+    return (struct place){i, j, strip_start(g, end) - i, columns};
+}
+
 static void multiply_panel(struct progress *g, int s, int end,
                            int j, int columns, dl_real *panel)
 {
@@ -396,7 +426,9 @@ static void multiply_panel(struct progress *g, int s, int end,
     const bool straight = !w->turned && w->alpha == 1
         && columns % LANES == 0 && (!g->first || w->beta == 0 || w->beta == 1);
     t.add = straight && (!g->first || w->beta == 1);
-    for (; s < end; s++) {
+    if (straight && g->last && w->column_bias != NULL)
+        t.bias = w->column_bias + j;
+    for (int unfinished = s; s < end; s++) {
         struct place at = {strip_start(g, s), j, strip_rows(g, s), columns};
         find_strip(g, s, at.i, &t);
         t.sum = straight ? w->c + (ptrdiff_t)at.i * w->ldc + j : sums;
@@ -409,8 +441,11 @@ static void multiply_panel(struct progress *g, int s, int end,
         }
         if (!straight)
             carry(w, at, g->first, sums, vectors * LANES);
-        if (g->last && (w->column_bias || w->row_bias || w->map))
-            finish(w, at);
+        if (s + 1 == end || s + 1 == unfinished + MC / STRIP) {
+            if (g->last && (w->column_bias || w->row_bias || w->map))
+                finish(w, rows_of(g, unfinished, s + 1, j, columns), t.bias != NULL);
+            unfinished = s + 1;
+        }
     }
 }
 

@@ -357,6 +357,36 @@ static void moments(size_t n, const dl_real *x, dl_real *mean,
     *variance = reduce(n, x, m, 0, step_square, m, vec_add) / (dl_real)n;
 }
 
+enum { HALF = LANES / 2 };
+typedef dl_real half __attribute__((vector_size(HALF * sizeof(dl_real))));
+typedef half half_anywhere
+    __attribute__((aligned(sizeof(dl_real)), may_alias));
+typedef double wide __attribute__((vector_size(HALF * sizeof(double))));
+
+INLINE wide load_wide(const dl_real *p)
+{
+    return __builtin_convertvector(*(const half_anywhere *)p, wide);
+}
+
+static void sum_columns(size_t rows, size_t n, size_t step, const dl_real *x,
+                        double *s)
+{
+    for (; n >= LANES; n -= LANES, x += LANES, s += LANES) {
+        wide sum[2] = {{0}, {0}};
+        for (size_t i = 0; i < rows; i++) {
+            sum[0] += load_wide(x + i * step);
+            sum[1] += load_wide(x + i * step + HALF);
+        }
+        memcpy(s, sum, sizeof sum);
+    }
+    for (size_t j = 0; j < n; j++) {
+        double sum = 0;
+        for (size_t i = 0; i < rows; i++)
+            sum += x[i * step + j];
+        s[j] = sum;
+    }
+}
+
 #define FILL(name) .v##name = v##name,
 #define FILL_BACKWARD(name) .v##name##_backward = v##name##_backward,
 #define PASTE(a, b) a##b
@@ -371,4 +401,5 @@ const struct kernel_table TABLE_OF(SIMD) = {
     .softmax = softmax, .log_softmax = log_softmax, .logsumexp = logsumexp,
     .softmax_backward = softmax_backward,
     .log_softmax_backward = log_softmax_backward, .moments = moments,
+    .sum_columns = sum_columns,
 };

@@ -11,7 +11,7 @@
 
 struct options {
     const char *set, *data, *plot;  /* fashion or digits; folders */
-    int epochs, batch, seed, seeds;
+    int epochs, batch, seed, seeds, split;
     double rate;
     bool quiet;
 };
@@ -114,8 +114,11 @@ static void print_head(const struct options *o, const char *key)
 {
     printf("# build/softmax --set %s --epochs %d --batch %d --lr %g",
            o->set, o->epochs, o->batch, o->rate);
-    printf(o->seeds > 1 ? " --seed %d --seeds %d\n" : " --seed %d\n",
+    printf(o->seeds > 1 ? " --seed %d --seeds %d" : " --seed %d",
            o->seed, o->seeds);
+    if (o->split > 0)
+        printf(" --split %d", o->split);
+    printf("\n");
     printf("%s\tloss\ttraining\ttest\n", key);
 }
 
@@ -155,8 +158,11 @@ static struct outcome train_model(struct model *m, const struct options *o,
 static FILE *begin(const char *folder, const char *what, const char *heads)
 {
     char path[4096];
-    snprintf(path, sizeof path, "%s/softmax-%s.tsv", folder, what);
-    FILE *f = fopen(path, "w");
+    FILE *f = NULL;
+    errno = ENAMETOOLONG;
+    if (snprintf(path, sizeof path, "%s/softmax-%s.tsv", folder, what)
+        < (int)sizeof path)
+        f = fopen(path, "w");
     if (f == NULL)
         fprintf(stderr, "softmax: %s: %s\n", path, strerror(errno));
     else
@@ -197,22 +203,42 @@ static bool write_confusion(const char *folder, const struct dl_confusion *c)
     return f != NULL && end(f);
 }
 
+static bool write_scores(const char *folder, const struct judgement *j)
+{
+    FILE *f = begin(folder, "scores", "class\tprecision\trecall\tf1\terror");
+    for (int k = 0; f != NULL && k < j->confusion.classes; k++) {
+        struct dl_scores s = dl_class_scores(&j->confusion, k);
+        fprintf(f, "%d\t%.4f\t%.4f\t%.4f\t\n", k, s.precision, s.recall,
+                s.f1);
+    }
+    struct dl_scores mean = dl_mean_scores(&j->confusion);
+    if (f != NULL)
+        fprintf(f, "all\t%.4f\t%.4f\t%.4f\t%.4f\n", mean.precision,
+                mean.recall, mean.f1, dl_calibration_error(&j->calibration));
+    return f != NULL && end(f);
+}
+
+static bool write_calibration(const char *folder,
+                              const struct dl_calibration *c)
+{
+    FILE *f = begin(folder, "calibration", "bin\tn\tconfidence\tright");
+    for (int b = 0; f != NULL && b < c->bins; b++) {
+        double n = (double)c->bin[b].n;
+        if (n > 0)
+            fprintf(f, "%d\t%ld\t%.4f\t%.4f\n", b, c->bin[b].n,
+                    c->bin[b].confidence / n, (double)c->bin[b].right / n);
+    }
+    return f != NULL && end(f);
+}
+
 static bool write_plots(const char *folder, const struct model *m,
                         const struct judgement *j,
                         const struct dl_dataset *d)
 {
-    if (!write_weights(folder, m, d)
-        || !write_confusion(folder, &j->confusion))
-        return false;
-    FILE *f = begin(folder, "calibration", "bin\tn\tconfidence\tright");
-    for (int b = 0; f != NULL && b < j->calibration.bins; b++) {
-        const struct dl_bin *bin = &j->calibration.bin[b];
-        if (bin->n > 0)
-            fprintf(f, "%d\t%ld\t%.4f\t%.4f\n", b, bin->n,
-                    bin->confidence / (double)bin->n,
-                    (double)bin->right / (double)bin->n);
-    }
-    return f != NULL && end(f);
+    return write_weights(folder, m, d)
+        && write_confusion(folder, &j->confusion)
+        && write_scores(folder, j)
+        && write_calibration(folder, &j->calibration);
 }
 
 static bool written(void)
@@ -323,6 +349,7 @@ static void read_options(struct options *o, int argc, char **argv)
         {"lr", required_argument, NULL, 'l'},
         {"seed", required_argument, NULL, 's'},
         {"seeds", required_argument, NULL, 'n'},
+        {"split", required_argument, NULL, 'i'},
         {"threads", required_argument, NULL, 't'},
         {"plot", required_argument, NULL, 'p'},
         {"quiet", no_argument, NULL, 'q'},
@@ -345,15 +372,17 @@ static void read_options(struct options *o, int argc, char **argv)
         case 'b': o->batch = whole("batch", optarg, 1, 1 << 20); break;
         case 's': o->seed = whole("seed", optarg, 0, 1 << 30); break;
         case 'n': o->seeds = whole("seeds", optarg, 1, 1000); break;
+        case 'i': o->split = whole("split", optarg, 0, 1 << 30); break;
         case 't': dl_set_num_threads(whole("threads", optarg, 1, 64)); break;
         case 'l': o->rate = rate_of(optarg); break;
         default: puts("usage: softmax [--set fashion|digits] [--epochs N] [--batch N]\n"
-                      "               [--lr RATE] [--seed N] [--seeds N] [--threads N]\n"
-                      "               [--data DIR] [--plot DIR] [--quiet]\n"
+                      "               [--lr RATE] [--seed N] [--seeds N] [--split N]\n"
+                      "               [--threads N] [--data DIR] [--plot DIR] [--quiet]\n"
                       "Train a linear model on small images, and test it. With --seeds,\n"
-                      "for so many seeds, from --seed on; a line for each. The files are\n"
-                      "sought in --data or $DLFS_DATA, else where Debian puts them, else\n"
-                      "in data/. --plot writes weights, confusion matrix and calibration.\n"
+                      "for so many seeds, from --seed on; a line for each. --split is the\n"
+                      "seed that draws the test set of the digits. The files are sought in\n"
+                      "--data or $DLFS_DATA, else where Debian puts them, else in data/.\n"
+                      "--plot writes weights, confusion matrix, scores and calibration.\n"
                       "--quiet prints the last epoch alone.");
                  exit(0);
         }
@@ -362,6 +391,8 @@ static void read_options(struct options *o, int argc, char **argv)
         refuse("unknown argument '%s'", argv[optind]);
     if (o->seeds > 1 && o->plot != NULL)
         refuse("--plot draws one seed, but --seeds is %d", o->seeds);
+    if (o->split != 0 && strcmp(o->set, "digits") != 0)
+        refuse("--split is for --set digits: %s has a test set", o->set);
 }
 
 static bool read_data(const struct options *o, struct dl_dataset *train,
@@ -375,7 +406,7 @@ static bool read_data(const struct options *o, struct dl_dataset *train,
         refuse("--set takes fashion or digits, not '%s'", o->set);
     if (!dl_read_digits(&all, o->data))
         return false;
-    dl_random_seed(&fixed, 0);
+    dl_random_seed(&fixed, (uint64_t)o->split);
     dl_dataset_split(&all, all.n - (all.n + 4) / 5, &fixed, train, test);
     dl_dataset_free(&all);
     return true;
@@ -391,15 +422,16 @@ int main(int argc, char **argv)
         fprintf(stderr, "softmax: %s\n", dl_error_text());
         return 1;
     }
-    if (o.batch > train.n) {
+    int status = 2;
+    if (o.batch > train.n)
         fprintf(stderr, "softmax: a batch of %d, but there are only %d "
                 "examples\n", o.batch, train.n);
-        return 2;
-    }
-    bool good = o.seeds == 1 ? run_one(&o, &train, &test)
-                             : run_several(&o, &train, &test);
+    else if (o.seeds == 1)
+        status = run_one(&o, &train, &test) ? 0 : 1;
+    else
+        status = run_several(&o, &train, &test) ? 0 : 1;
     dl_dataset_free(&train);
     dl_dataset_free(&test);
     dl_pool_drain();
-    return good ? 0 : 1;
+    return status;
 }

@@ -1004,6 +1004,32 @@ Test(value, a_constant_has_no_gradient_to_ask_for)
     cr_assert_near(x->grad, exp(1), 1e-15, "%s", "");
 }
 
+/* What somebody would write who adds a rule to value.c. */
+struct dl_value_op {
+    const char *name;
+    void (*backward)(dl_value *v, dl_value *g);
+};
+
+static int rule_makes;
+
+static void make_values(dl_value *v, dl_value *g)
+{
+    (void)v;
+    for (int i = 0; i < rule_makes; i++)
+        dl_value_neg(g);
+}
+
+Test(value, a_rule_that_makes_too_many_values_is_refused)
+{
+    static const struct dl_value_op rule = {"rule", make_values};
+    dl_value *x = dl_value_new(1), *y = dl_value_neg(x);
+    y->op = &rule;
+    rule_makes = 15;
+    dl_value_backward(y);
+    rule_makes = 16;
+    fails_with(dl_value_backward(y), "value.c:", "a rule makes too many values");
+}
+
 Test(value, more_values_than_there_are_cannot_be_kept)
 {
     dl_value_new(1);

@@ -409,6 +409,47 @@ void *malloc(size_t size)
 }
 #endif
 
+static int undone;
+
+static void count_undone(void *what)
+{
+    (void)what;
+    undone++;
+}
+
+/* Fills the stack of what is to be undone to its last place. */
+static void fill_the_stack(void)
+{
+    for (bool full = false; !full;) {
+        grants = 0;
+        full = !dl_scope_reserve();
+        grants = -1;
+        if (!full)
+            dl_scope_defer(count_undone, NULL);
+    }
+}
+
+Test(memory, a_stack_that_cannot_grow_is_named_by_whoever_needed_it)
+{
+    if (under_valgrind())
+        cr_skip_test("valgrind has its own malloc");
+    dl_pool_put(dl_pool_get(4096), 4096);                   /* the pool has what is asked for below */
+    dl_scope s = dl_scope_enter(DL_RECORD);
+    dl_tensor *t = dl_zeros(DL_SHAPE(2, 3));
+    fill_the_stack();
+    fails_with(grants = 0; dl_scope_enter(DL_NO_GRAD), "memory.c:", "out of memory", "to be undone");
+    fails_with(grants = 0; dl_scope_defer(count_undone, NULL), "memory.c:", "out of memory", "to be undone");
+    fails_with(grants = 0; dl_view(t, DL_SHAPE(6)), "no memory for a view");
+    fails_with(grants = 0; dl_empty(DL_SHAPE(2, 3)), ": dl_empty: ", "no memory for a tensor of shape [2, 3]");
+    grants = 0;
+    cr_assert(dl_try_empty(DL_SHAPE(2, 3)) == NULL);
+    grants = -1;
+    cr_assert(dl_scope_mode() == DL_RECORD && undone == 0);
+    dl_scope_defer(count_undone, NULL);                     /* now it grows */
+    dl_scope_leave(s);
+    cr_assert(undone > 60);
+}
+
 static int files_open(void)
 {
     int n = 0;

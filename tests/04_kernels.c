@@ -20,8 +20,10 @@
 
 #ifdef DL_DOUBLE
 #define EPSILON 1e-13
+#define FMA fma
 #else
 #define EPSILON 3e-6
+#define FMA fmaf
 #endif
 
 static uint64_t state = 88172645463325252;
@@ -440,6 +442,25 @@ Test(kernels, every_length_and_nothing_behind_it)
     free(z);
 }
 
+Test(kernels, axpy_and_muladd_round_once)
+{
+    enum { N = 77 };
+    dl_real *x = numbers(N, 5), *z = numbers(N, 5), y[N], a = (dl_real)1.1;
+    for (int set = 0; set <= (int)best_set(); set++) {
+        dl_set_simd((enum dl_simd)set);
+        dl_vfill(N, a, y);
+        dl_vaxpy(N, a, x, y);
+        for (int i = 0; i < N; i++)
+            cr_assert(y[i] == FMA(a, x[i], a), "axpy with %a", (double)x[i]);
+        dl_vfill(N, a, y);
+        dl_vmuladd(N, x, z, y);
+        for (int i = 0; i < N; i++)
+            cr_assert(y[i] == FMA(x[i], z[i], a), "muladd with %a and %a", (double)x[i], (double)z[i]);
+    }
+    free(x);
+    free(z);
+}
+
 Test(kernels, in_place_is_the_same_as_elsewhere)
 {
     enum { N = 333 };
@@ -726,6 +747,32 @@ Test(rows, softmax_backward_is_the_central_difference)
     }
     free(x);
     free(g);
+}
+
+Test(rows, sums_of_columns_are_the_same_bits_as_a_loop_everywhere)
+{
+    enum { MOST = 70000 };
+    static dl_real x[MOST];
+    static double s[MOST + 1], expected[MOST];
+    static const size_t heights[] = {0, 1, 3, 64, 1000}, widths[] = {0, 1, 2, 3, 5, 15, 16, 17, 33, 64, 70};
+    enum dl_simd best = dl_get_simd();
+    for (int i = 0; i < MOST; i++)
+        x[i] = (dl_real)(sin(i) * pow(10, i % 7));
+    for (size_t h = 0; h < 5; h++)
+        for (size_t w = 0; w < 11; w++)
+            for (int set = DL_SIMD_PLAIN; set <= (int)best; set++)
+                for (int threads = 1; threads <= 3; threads += 2) {
+                    size_t rows = heights[h], cols = widths[w];
+                    memset(expected, 0, sizeof expected);
+                    for (size_t i = 0; i < rows * cols; i++)
+                        expected[i % cols] += x[i];
+                    s[cols] = 7;
+                    dl_set_simd((enum dl_simd)set);
+                    dl_set_num_threads(threads);
+                    dl_vsum_columns(rows, cols, x, s);
+                    cr_assert(memcmp(s, expected, cols * sizeof *s) == 0 && s[cols] == 7,
+                              "%zu x %zu, set %d, %d threads", rows, cols, set, threads);
+                }
 }
 
 Test(rows, moments_of_every_width_and_far_from_zero)

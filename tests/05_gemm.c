@@ -11,6 +11,7 @@
 #include "fails_with.h"
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
+#include <fenv.h>
 #include <float.h>
 #include <limits.h>
 #include <math.h>
@@ -238,6 +239,29 @@ Test(product, every_bit_is_as_defined_for_random_shapes_with_everything)
     }
 }
 
+Test(product, every_bit_is_as_defined_for_one_column)
+{
+    for EACH_SET(set) {
+        dl_random_seed(&r, 8);
+        for (int t = 0; t < 64; t++) {
+            struct example e = example(from_to(1, 140), 1, t % 5 ? from_to(0, 60) : 600, t & 1, t & 2);
+            release(e.c);
+            e.p.ldc = t % 8 ? 1 : 3;
+            e.c = random_fenced(room(e.p.m, 1, e.p.ldc));
+            e.p.c = e.c.at;
+            struct fenced before = copy_of(e.c);
+            e.p.beta = factors[below(6)];
+            e.p.column_bias = t & 4 ? e.column_bias.at : NULL;
+            e.p.row_bias = t & 8 ? e.row_bias.at : NULL;
+            e.p.map = t & 16 ? cube_plus : NULL;
+            dl_set_num_threads(from_to(1, 4));
+            dl_gemm_run(&e.p);
+            assert_as_defined(&e.p, before);
+            release(before), forget(&e);
+        }
+    }
+}
+
 /* A few elements of products that are larger than every block. */
 static void beyond_the_blocks(int m, int n, int k, bool ta, bool tb)
 {
@@ -435,6 +459,25 @@ Test(bits, zeros_appended_to_k_change_none)
         dl_gemm(false, true, e.p.m, e.p.n, longer, 1, a.at, longer, b.at, longer, 0, c.at, e.p.ldc);
         cr_assert(same_bits(c, e.c), "k = %d and %d", e.p.k, longer);
         release(a), release(b), release(c), forget(&e);
+    }
+}
+
+/* Lanes beyond the last column are computed and thrown away. Were they not filled with zeros, they would meet what the
+   product before left in the workspace, and the processor's flags would tell. */
+Test(edges, lanes_beyond_the_last_column_raise_no_flags)
+{
+    enum { N = 16, FEW = 5, K = 64 };
+    static dl_real none[N * K], huge[N * K], ones[N * K], c[N * N];
+    for (int i = 0; i < N * K; i++)
+        huge[i] = sizeof(dl_real) == 4 ? (dl_real)FLT_MAX : (dl_real)DBL_MAX, ones[i] = 1;
+    for EACH_SET(set) {
+        dl_gemm(false, true, FEW, N, K, 1, none, K, huge, K, 0, c, N);
+        feclearexcept(FE_ALL_EXCEPT);
+        dl_gemm(false, true, FEW, FEW, K, 1, ones, K, ones, K, 0, c, N);
+        cr_assert(fetestexcept(FE_OVERFLOW | FE_INVALID) == 0);
+        for (int i = 0; i < FEW; i++)
+            for (int j = 0; j < FEW; j++)
+                cr_assert(c[i * N + j] == K);
     }
 }
 
@@ -652,4 +695,17 @@ Test(mistakes, packed_weights_that_do_not_fit_are_named)
         fails_with(dl_gemm_run(&p), "another instruction set");
     }
     dl_packed_free(w);
+}
+
+/* The first product of a process makes the key under which each thread keeps its workspace. */
+Test(mistakes, a_process_without_a_key_for_the_workspace_is_refused_each_time)
+{
+    pthread_key_t key[PTHREAD_KEYS_MAX];
+    int keys = 0;
+    while (keys < PTHREAD_KEYS_MAX && pthread_key_create(&key[keys], NULL) == 0)
+        keys++;
+    for (int i = 0; i < 2; i++)
+        fails_with(dl_gemm(false, false, 2, 3, 4, 1, x, 4, y, 3, 0, z, 3), "gemm.c:", "too many thread-specific keys");
+    while (keys > 0)
+        pthread_key_delete(key[--keys]);
 }

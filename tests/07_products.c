@@ -9,33 +9,15 @@
 #include "random.h"
 
 #include "fails_with.h"
-#include "in_scope.h"
-#include "oracle/oracle.h"
+#include "operands.h"
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <math.h>
-
-#ifdef DL_DOUBLE
-#define IF_DOUBLE(a, b) (a)
-#else
-#define IF_DOUBLE(a, b) (b)
-#endif
-#define TOLERANCE IF_DOUBLE(1e-13, 1e-5)        /* of values and gradients, relative to the largest element */
-#define CHECKED   IF_DOUBLE(1e-7, 0.2)          /* of dl_gradcheck */
-#define EACH(i, array) (size_t i = 0; i < sizeof (array) / sizeof *(array); i++)
 
 /* ---- Helpers --------------------------------------------------------------------------------------------------- */
 
 TestSuite(bmm, .init = open_scope, .fini = close_scope);
 TestSuite(linear, .init = open_scope, .fini = close_scope);
-
-static dl_tensor *leaf(dl_tensor *t)
-{
-    t->requires_grad = true;
-    return t;
-}
-
-static dl_tensor *normal(struct dl_shape s) { return dl_normal(s, &source, 0, 1); }
 
 static void are(size_t n, const dl_real *got, const double *wanted, double times, const char *what, int k)
 {
@@ -49,17 +31,6 @@ static void are(size_t n, const dl_real *got, const double *wanted, double times
 }
 
 static bool same(const dl_real *a, const dl_real *b, size_t n) { return n == 0 || memcmp(a, b, n * sizeof *a) == 0; }
-
-static dl_tensor *from_oracle(struct oracle_tensor t)
-{
-    struct dl_shape s = {.rank = t.rank};
-    for (int i = 0; i < t.rank; i++)
-        s.dim[i] = (int)t.shape[i];
-    dl_tensor *x = dl_empty(s);
-    for (size_t i = 0; i < t.count; i++)
-        dl_data(x)[i] = t.f32[i];
-    return x;
-}
 
 /* The same numbers, as the middle of a larger tensor, to which gradients are added. */
 static dl_tensor *inside(dl_tensor *x)

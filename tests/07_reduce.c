@@ -9,33 +9,16 @@
 #include "reduce.h"
 
 #include "fails_with.h"
-#include "in_scope.h"
-#include "oracle/oracle.h"
+#include "operands.h"
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <math.h>
-
-#ifdef DL_DOUBLE
-#define IF_DOUBLE(a, b) (a)
-#else
-#define IF_DOUBLE(a, b) (b)
-#endif
-#define TOLERANCE IF_DOUBLE(1e-13, 1e-5)        /* of values and gradients, relative to the largest element */
-#define CHECKED   IF_DOUBLE(1e-7, 0.2)         /* of dl_gradcheck */
-#define EACH(i, array) (size_t i = 0; i < sizeof (array) / sizeof *(array); i++)
 
 /* ---- Helpers --------------------------------------------------------------------------------------------------- */
 
 TestSuite(reduce, .init = open_scope, .fini = close_scope);
 TestSuite(softmax, .init = open_scope, .fini = close_scope);
 
-static dl_tensor *leaf(dl_tensor *t)
-{
-    t->requires_grad = true;
-    return t;
-}
-
-static dl_tensor *normal(struct dl_shape s) { return dl_normal(s, &source, 0, 1); }
 static dl_tensor *vector(int n, const dl_real *x) { return dl_from_array(DL_SHAPE(n), x); }
 #define VECTOR(...) vector((int)(sizeof (dl_real[]){__VA_ARGS__} / sizeof(dl_real)), (dl_real[]){__VA_ARGS__})
 
@@ -90,17 +73,6 @@ static void are(size_t n, const dl_real *got, const double *wanted, double times
         bool good = isnan(w) ? isnan(got[i]) : isinf(w) ? got[i] == w : fabs(got[i] - w) <= TOLERANCE * largest;
         cr_assert(good, "%s: element %zu is %.17g, not %.17g", what, i, (double)got[i], w);
     }
-}
-
-static dl_tensor *from_oracle(struct oracle_tensor t)
-{
-    struct dl_shape s = {.rank = t.rank};
-    for (int i = 0; i < t.rank; i++)
-        s.dim[i] = (int)t.shape[i];
-    dl_tensor *x = dl_empty(s);
-    for (size_t i = 0; i < t.count; i++)
-        dl_data(x)[i] = t.f32[i];
-    return x;
 }
 
 /* The same numbers, as the middle of a larger tensor. */

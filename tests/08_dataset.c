@@ -135,6 +135,73 @@ Test(idx, every_truncation_is_refused_compressed_or_not)
     }
 }
 
+/* In a large file, whose content is read in one piece, the trailer can be lost without gzread's noticing it. */
+Test(idx, a_large_file_is_refused_when_any_of_its_last_bytes_are_cut_off)
+{
+    enum { N = 60000 };
+    struct dl_dataset d;
+    struct dl_random r;
+    unsigned char *x = calloc(1, 16 + N), *y = calloc(1, 8 + N), *packed = malloc(1 << 17);
+    dl_random_seed(&r, 1);
+    for (int i = 0; i < N; i++)
+        x[16 + i] = (unsigned char)dl_random_below(&r, 256), y[8 + i] = (unsigned char)dl_random_below(&r, 3);
+    memcpy(x, (unsigned char[]){0, 0, 8, 3, 0, 0, 0xea, 0x60, 0, 0, 0, 1, 0, 0, 0, 1}, 16);
+    memcpy(y, (unsigned char[]){0, 0, 8, 1, 0, 0, 0xea, 0x60}, 8);
+    put_gz("x.gz", x, 16 + N), put_gz("y.gz", y, 8 + N);
+    cr_assert(read_pair(&d, "x.gz", "y.gz") && d.n == N, "%s", dl_error_text());
+    dl_dataset_free(&d);
+    static const char *names[] = {"x.gz", "y.gz"};
+    for (int k = 0; k < 2; k++) {
+        size_t n = get(names[k], packed, 1 << 17);
+        for (size_t cut = 1; cut <= 32; cut++) {
+            put("cut.gz", packed, n - cut);
+            refused(k == 0 ? read_pair(&d, "cut.gz", "y.gz") : read_pair(&d, "x.gz", "cut.gz"), &d, "cut off", "a cut file");
+        }
+        packed[n] = 0;                                  /* one byte too many */
+        put("long.gz", packed, n + 1);
+        refused(k == 0 ? read_pair(&d, "long.gz", "y.gz") : read_pair(&d, "x.gz", "long.gz"), &d, "", "a byte behind the trailer");
+        packed[n - 2] ^= 1;
+        put("bad.gz", packed, n);
+        refused(k == 0 ? read_pair(&d, "bad.gz", "y.gz") : read_pair(&d, "x.gz", "bad.gz"), &d, "damaged", "a wrong length");
+    }
+    free(x), free(y), free(packed);
+}
+
+Test(csv, a_table_of_any_length_is_refused_when_its_last_bytes_are_cut_off)
+{
+    struct dl_dataset d;
+    unsigned char *packed = malloc(1 << 17);
+    char *text = malloc(1 << 17);
+    for (size_t lines = 4090; lines <= 4102; lines++) {         /* 4 bytes each: around 16,384 */
+        for (size_t i = 0; i < lines; i++)
+            memcpy(text + 4 * i, i * 7 % 11 < 5 ? "1,0\n" : "2,1\n", 4);
+        put_gz("t.gz", text, 4 * lines);
+        cr_assert(dl_read_csv(&d, path_of("t.gz"), 0, 3) && d.n == (int)lines, "%s", dl_error_text());
+        dl_dataset_free(&d);
+        size_t n = get("t.gz", packed, 1 << 17);
+        for (size_t cut = 1; cut <= 12; cut++) {
+            put("cut.gz", packed, n - cut);
+            refused(dl_read_csv(&d, path_of("cut.gz"), 0, 3), &d, "cut off", "a cut table");
+        }
+    }
+    free(packed), free(text);
+}
+
+Test(csv, compressed_files_one_behind_the_other_are_one)
+{
+    struct dl_dataset d;
+    unsigned char packed[512];
+    put_gz("a.gz", "1,0\n2,1\n3", 9);
+    size_t n = get("a.gz", packed, sizeof packed);
+    put_gz("b.gz", ",2\n4,0\n", 7);
+    n += get("b.gz", packed + n, sizeof packed - n);
+    put("ab.gz", packed, n);
+    cr_assert(dl_read_csv(&d, path_of("ab.gz"), 0, 3) && d.n == 4 && d.x[2] == 3 && d.label[2] == 2, "%s", dl_error_text());
+    dl_dataset_free(&d);
+    put("cut.gz", packed, n - 3);
+    refused(dl_read_csv(&d, path_of("cut.gz"), 0, 3), &d, "cut off", "a cut second file");
+}
+
 Test(idx, damage_anywhere_in_a_compressed_file_is_refused_or_harmless)
 {
     unsigned char packed[256];
@@ -164,6 +231,8 @@ Test(idx, what_claims_to_be_compressed_must_be)
     refused(read_pair(&d, "x.gz", "y"), &d, "not compressed by gzip", "raw bytes under a name with .gz");
     put("x.gz", "<html>Not found</html>", 22);
     refused(read_pair(&d, "x.gz", "y"), &d, "not compressed by gzip", "a web page");
+    put("x.gz", "\x1f\x9d\x90", 3);
+    refused(read_pair(&d, "x.gz", "y"), &d, "not compressed by gzip", "a file of compress");
 }
 
 Test(idx, headers_that_make_no_sense_are_refused)
@@ -272,7 +341,7 @@ Test(csv, what_is_no_table_is_refused_with_its_line)
         {"1,2,0\n1,0\n", ":2: 2 columns, not 3"}, {"1,0\n1,2,0\n", ":2: 3 columns, not 2"},
         {"x,0\n", ":1: column 1"}, {"nan,0\n", ":1: column 1"}, {"inf,0\n", ":1: column 1"}, {"0x10,0\n", ":1: column 1"},
         {" 1,0\n", ":1: column 1"}, {"1 ,0\n", ":1: column 1"}, {"1e99,0\n", ":1: column 1"}, {",0\n", ":1: column 1"},
-        {"1,\n", ":1: column"}, {"1,2,\n", ":1: column"}, {"1e,0\n", ":1: column 1"}, {"--1,0\n", ":1: column 1"},
+        {"1,\n", ":1: column 2"}, {"1,2,\n", ":1: column 3"}, {"1e,0\n", ":1: column 1"}, {"--1,0\n", ":1: column 1"},
         {"1,3\n", ":1: label 3"}, {"1,-1\n", ":1: label -1"}, {"1,0.5\n", ":1: label 0.5"}, {"1,1e30\n", ":1: label 1e+30"},
         {"1;0\n", ":1: 1 columns"}, {"1,0\n2,nan\n", ":2: column 2"},
     };

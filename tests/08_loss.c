@@ -292,6 +292,28 @@ Test(loss, a_vector_of_length_0_has_cosine_0_and_gradients_without_nan)
     cr_assert(dl_grad(b)[0] == 0 && dl_grad(b)[1] == 0);
 }
 
+Test(loss, the_penalty_on_squares_is_their_sum_over_all_parameters)
+{
+    struct dl_params p = {0};
+    dl_tensor *a = dl_param(&p, "a", DL_SHAPE(3)), *b = dl_param(&p, "b", DL_SHAPE(1, 1)), *c = dl_param(&p, "c", DL_SHAPE(0));
+    dl_copy(a, VECTOR(1, -2, 3));
+    dl_fill(b, 4);
+    dl_tensor *y = dl_square_penalty(&p, (dl_real)0.5);
+    cr_assert(item(y) == 15);
+    dl_backward(dl_mul_scalar(y, 3));
+    are(3, dl_grad(a), (double[]){3, -6, 9}, 1, "a");
+    are(1, dl_grad(b), (double[]){12}, 1, "b");
+    dl_backward(dl_square_penalty(&p, 1));
+    are(3, dl_grad(a), (double[]){5, -10, 15}, 1, "a, twice");
+    cr_assert(c->size == 0 && item(dl_square_penalty(&p, 0)) == 0);
+    y = dl_square_penalty(&p, 1);
+    dl_fill(b, 4);
+    fails_with(dl_backward(y), "square_penalty", "3", "changed");
+    fails_with(dl_square_penalty(&p, -1), "dl_square_penalty", "-1");
+    fails_with(dl_square_penalty(NULL, 1), "NULL");
+    dl_params_free(&p);
+}
+
 Test(loss, nothing_to_average_is_nan)
 {
     cr_assert(isnan(item(dl_mse_loss(dl_zeros(DL_SHAPE(0)), dl_zeros(DL_SHAPE(0))))));
@@ -356,6 +378,8 @@ static dl_tensor *expression(void *context)
     case 8: return dl_nll_loss(x, y);
     case 9: return dl_cosine_similarity(x, t);
     case 10: return dl_mse_loss(x, x);
+    case 11: return dl_square_penalty(&leaves, (dl_real)0.125);
+    case 12: return dl_mul(dl_square_penalty(&leaves, 1), dl_add(dl_mse_loss(x, t), dl_square_penalty(&leaves, 2)));
     default: return dl_add(dl_cross_entropy(x, y), dl_mul(dl_mse_loss(x, t), dl_cross_entropy(x, y)));
     }
 }
@@ -367,7 +391,7 @@ Test(gradcheck, every_loss)
         for (size_t j = 0; j < p->size; j++)            /* away from kinks, and t positive */
             dl_data(p)[j] = (dl_real)(0.013 * (double)(j * 37 % 101) + (i ? 0.25 : -0.6171));
     }
-    for (case_number = 0; case_number < 12; case_number++) {
+    for (case_number = 0; case_number < 14; case_number++) {
         double error = dl_gradcheck(expression, NULL, &leaves), each = dl_gradcheck_elements(expression, NULL, &leaves);
         cr_assert(error < CHECKED && each < CHECKED, "case %d: %g, %g", case_number, error, each);
     }
@@ -441,6 +465,7 @@ Test(metrics, confusion_precision_recall_and_f1)
     cr_assert(b.precision == 0.5 && b.recall == 0.5 && b.f1 == 0.5);
     cr_assert(none.precision == 0 && none.recall == 0 && none.f1 == 0);
     cr_assert(fabs(dl_mean_scores(&c).f1 - 1.25 / 3) < 1e-15);
+    cr_assert(fabs(dl_mean_scores(&c).recall - 1.25 / 3) < 1e-15 && fabs(dl_mean_scores(&c).precision - 1.25 / 3) < 1e-15);
     cr_assert(fabs(dl_accuracy(&c) - 4.0 / 6) < 1e-15);
     dl_confusion_add(&c, TENSOR(DL_SHAPE(1, 3), 1, 0, 0), DL_INTS(2));     /* row 2, column 0 */
     cr_assert(eq(long, c.count[6], 1));

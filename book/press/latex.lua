@@ -26,7 +26,7 @@ local function header(h)
   local before = '\\' .. command .. '{'
   if h.level == 1 and number then
     before = tonumber(number) and ('\\setcounter{chapter}{%d}'):format(number - 1) .. before
-      or '\\appendix' .. before
+      or (number == 'A' and '\\appendix' or '') .. before
   elseif h.level == 1 then      -- bibliography and indices need not begin on the right
     before = '\\KOMAoption{open}{any}' .. before
   end
@@ -276,6 +276,7 @@ local function div(d)
   if d.classes:includes 'figure' then return figure(d) end
   if d.classes:includes 'table' then return numbered_table(d) end
   if d.classes:includes 'nwindex' then return index(d) end
+  if d.classes:includes 'ledger' then return environment('nwledger', d.content) end
 end
 
 local function link(l)

@@ -6,7 +6,8 @@
 --
 -- FILE.tsv stands in the directory given as metadata "results" (figures/results): lines that
 -- begin with # say how it was made, then come the names of the columns, then the rows; the
--- first column is the key.
+-- first column is the key.  Each number becomes a Span .measured, which says where it comes from;
+-- ledger.lua reads and removes it.
 
 package.path = pandoc.path.directory(PANDOC_SCRIPT_FILE) .. '/?.lua;' .. package.path
 local report = require 'report'
@@ -58,7 +59,7 @@ local function typeset(text)
   return pandoc.Str((text:gsub('^-(%d)', '\u{2212}%1')))
 end
 
--- The text of one value; nil and the reason if there is none.
+-- The text of one value, and as it stands in the file; nil and the reason if there is none.
 local function value(file, key, column, format, scale)
   local data = load(file)
   if not data then return nil, ('there is no file %s/%s.tsv'):format(directory, file) end
@@ -68,7 +69,7 @@ local function value(file, key, column, format, scale)
   if not text then return nil, ('%s.tsv has no column "%s"'):format(file, column) end
   format = format or '%s'
   if not (format:match '%%[-+ #0]*%d*%.?%d*[deEfgGi]' or scale) then
-    return (format:gsub('%%s', function() return text end))
+    return (format:gsub('%%s', function() return text end)), text
   end
   local number = tonumber(text)
   if not number or number ~= number then
@@ -78,7 +79,12 @@ local function value(file, key, column, format, scale)
   if format:match '%%[-+ #0]*%d*[di]' then number = math.floor(number + 0.5) end
   local good, result = pcall(string.format, format, number)
   if not good then return nil, ('the format "%s" is not understood'):format(format) end
-  return result
+  return result, text
+end
+
+local function measured(text, file, key, column, in_file, place)
+  return pandoc.Span({typeset(text)}, pandoc.Attr('', {'measured'},
+    {file = file, key = key, column = column, value = in_file, at = place or ''}))
 end
 
 local function one_result(span)
@@ -89,12 +95,12 @@ local function one_result(span)
     report.at(a.at, 'a result is named FILE:KEY:COLUMN, not "%s"', a.of or '')
     return pandoc.Str '?'
   end
-  local text, reason = value(file, key, column, a.fmt, a.scale)
+  local text, in_file = value(file, key, column, a.fmt, a.scale)
   if not text then
-    report.at(a.at, '%s', reason)
+    report.at(a.at, '%s', in_file)
     return pandoc.Str '?'
   end
-  return typeset(text)
+  return measured(text, file, key, column, in_file, a.at)
 end
 
 local function cell(inline) return {pandoc.Plain {inline}} end
@@ -124,9 +130,9 @@ local function result_table(div)
   for _, key in ipairs(a.rows and split(a.rows, ',') or data.keys) do
     local row = {}
     for i, column in ipairs(columns) do
-      local text, reason = value(a.of, key, column, formats[i] ~= '' and formats[i] or nil)
-      if not text then report.at(a.at, '%s', reason) end
-      row[i] = cell(typeset(text or '?'))
+      local text, in_file = value(a.of, key, column, formats[i] ~= '' and formats[i] or nil)
+      if not text then report.at(a.at, '%s', in_file) end
+      row[i] = cell(text and measured(text, a.of, key, column, in_file, a.at) or pandoc.Str '?')
     end
     rows[#rows + 1] = row
   end

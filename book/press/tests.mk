@@ -55,7 +55,7 @@ check: programs $(BINARIES) $(EMPTIES)  ## run the tests: all, or those of one c
 check-units: programs $(BINARIES) $(EMPTIES)
 	@$(RUN)
 
-mutants: $(TESTS) $(DOUBLE)             ## do the tests notice planted mistakes? CH=06 EVERY=5 ONLY=words; long
+mutants: $(TESTS) $(DOUBLE) | programs  ## do the tests notice planted mistakes? CH=06 EVERY=5 ONLY=words; long
 	@B=$(B) CC='$(CC)' tests/mutants/run $(EVERY:%=--every %) $(if $(ONLY),--only '$(ONLY)') $(if $(V),-v) $^
 
 ifneq ($(filter exercise,$(GOALS)),)

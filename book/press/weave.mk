@@ -13,10 +13,10 @@ EXCERPT  = ^```* *{\.excerpt file="\([^"]*\)".*
 EXCERPTS = $(sort $(shell sed -n 's/$(EXCERPT)/\1/p' $(NW) /dev/null))
 PARSE    = $(addprefix $(PRESS)/,parse markdown.awk definitions.awk report.lua lexer.lua \
     chunk.lua results.lua excerpts.lua maths.lua chunks.lua number.lua exercises.lua \
-    backmatter.lua stop.lua)
+    ledger.lua backmatter.lua stop.lua)
 TYPESET  = $(addprefix $(PRESS)/,pdf book.latex layout.tex margins.lua latex.lua latexlog.awk \
     chunks-latex.lua latexwriter.lua)
-METADATA = $(wildcard book/metadata.yaml book/references.bib)
+METADATA = $(wildcard book/metadata.yaml book/references.bib figures/experiments.tsv figures/ledger.tsv)
 
 # Two makes must not weave into the same files at once: the second waits.  A process that lives as
 # long as this make holds the lock (which is on the directory book/, so that no file is needed).

@@ -37,6 +37,19 @@ Test(focal, value_and_gradient_by_hand)
     cr_assert(epsilon_eq(dbl, dl_grad(x)[1], -by_p * 0.75 * 0.25, 1e-6));
 }
 
+Test(focal, who_is_right_beyond_doubt_feels_nothing)
+{
+    for (int gamma = 0; gamma <= 2; gamma++) {
+        dl_tensor *x = dl_from_array(DL_SHAPE(1, 2), (dl_real[]){300, -300});
+        x->requires_grad = true;
+        dl_tensor *y = focal(x, DL_INTS(0), (dl_real)gamma);
+        cr_assert(epsilon_eq(dbl, dl_item(y), 0, 1e-12));
+        dl_backward(y);
+        for (int c = 0; c < 2; c++)
+            cr_assert(epsilon_eq(dbl, dl_grad(x)[c], 0, 1e-12), "gamma %d: %g", gamma, (double)dl_grad(x)[c]);
+    }
+}
+
 Test(focal, great_confidence_does_not_overflow)
 {
     dl_tensor *x = dl_from_array(DL_SHAPE(1, 2), (dl_real[]){-300, 300});

@@ -37,7 +37,7 @@ static void try(enum dl_activation f, double first)
     cr_assert(dl_pool_use().blocks == before.blocks, "temporary tensors are left behind");
     for (int l = 0; l < LAYERS; l++) {
         dl_tensor *z = dl_linear_forward(&layer[l], x);
-        cr_assert(fabs(deviation(z) - 1) < 1e-4, "layer %d: %g", l, deviation(z));
+        cr_assert(fabs(deviation(z) - 1) < 1e-3, "layer %d: %g", l, deviation(z));       /* or with the correction */
         x = dl_linear_forward_act(&layer[l], x, f);
     }
     dl_scope_leave(scope);

@@ -5,7 +5,9 @@ For each workload of each tests/speed/NN_name.c the contestants run one after th
 so that what disturbs the machine disturbs them all; a ratio is the median of the rounds' ratios. Writes DIR/speed.tsv,
 and figures/results/NAME-speed.tsv for the table in the chapter; says which rows miss their target. The protocol is in
 speed.h; NN_name.py, if there is one, is the peer PyTorch. A workload NAME-SIZE-2 runs in two threads. A program whose list
-says `race ...` is called with these words, and prints rows itself."""
+says `race ...` is called with these words, and prints rows itself. One whose list says `serve` stays, like its script, while
+a workload is raced, and PyTorch comes with each library for its matrix products that is installed, and for Adam with a malloc
+that keeps its memory: this gains most there."""
 import argparse
 import glob
 import os
@@ -16,15 +18,22 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 SIZES = ("cache", "L2", "memory")            # a kernel's workload ends in one of these: where its arrays are
+BLAS = {"OpenBLAS": "openblas-openmp/libblas.so.3", "BLIS": "blis-openmp/libblas.so.3"}
+KEEP = {"MALLOC_TRIM_THRESHOLD_": "1000000000", "MALLOC_MMAP_THRESHOLD_": "33554432"}
 COLUMNS = "workload mode threads unit ours peer theirs ratio target".split()
 
 
 class Contestant:
     """A command that is run for each measurement, or one that stays and answers a line for each line (a workload)."""
 
-    def __init__(self, command, stays=False):
+    def __init__(self, command, stays=False, **environment):
         self.command = command
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) if stays else None
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                        env=os.environ | environment) if stays else None
+
+    def leave(self):
+        if self.process is not None:
+            self.process.communicate()
 
     def measure(self, workload, mode):
         """[nanoseconds, value, check]"""
@@ -37,7 +46,7 @@ class Contestant:
 
 
 def agree(a, b, workload):
-    tolerance = 1e-5 if size_of(workload) else 1e-9      # kernels compute in float, in another order
+    tolerance = 1e-5                                     # they compute in float, in another order
     return all(abs(x - y) <= tolerance * max(1, abs(y)) for x, y in zip(a[1:], b[1:]))
 
 
@@ -46,7 +55,7 @@ def size_of(workload):
 
 
 def threads_of(workload):
-    return "2" if size_of(workload) and workload.endswith("-2") else "1"
+    return "2" if workload.endswith("-2") else "1"
 
 
 def met(target, ours, ratio):
@@ -56,15 +65,25 @@ def met(target, ours, ratio):
     return value <= bound if "<" in target else value >= bound
 
 
+def pytorches(script, workload):
+    """PyTorch with each library, by name."""
+    found = {name: path for name, file in BLAS.items() for path in glob.glob("/usr/lib/*/" + file)}
+    for name, path in found.items():
+        for keep in [{}] + [KEEP] * workload.startswith("adam"):
+            yield (f"PyTorch-{name}" + "-malloc" * bool(keep),
+                   (Contestant([sys.executable, script], True, LD_PRELOAD=path, **keep), []))
+
+
 def race(program, script, rounds):
     """One row for each workload and peer."""
     listed = subprocess.run([program, "list"], check=True, capture_output=True, text=True).stdout
+    serve = listed.startswith("serve\n")
     pytorch = None
-    if os.path.exists(script):
+    if os.path.exists(script) and not serve:
         with open(script) as file:
             stays = '"serve"' in file.read()
         pytorch = Contestant([sys.executable, script] + ["serve"] * stays, stays)
-    for line in listed.splitlines():
+    for line in listed.splitlines()[serve:]:
         if line.startswith("race "):                     # it races by itself, and prints rows
             own = subprocess.Popen([program] + line.split(), stdout=subprocess.PIPE, text=True)
             for row in own.stdout:
@@ -74,7 +93,9 @@ def race(program, script, rounds):
                 sys.exit(f"{program} {line}: failed")
             continue
         workload, units, unit, target, *peers = line.split("\t")
-        commands = {"ours": (Contestant([program]), ["ours"])}
+        commands = {"ours": (Contestant([program] + ["serve"] * serve, serve), ["ours"])}
+        if serve:
+            commands.update(pytorches(script, workload))
         if pytorch and size_of(workload) != "memory":    # there a copy is the measure
             commands["PyTorch"] = (pytorch, [])
         commands.update({peer: (Contestant([program]), [peer]) for peer in peers})
@@ -85,6 +106,8 @@ def race(program, script, rounds):
                 if not agree(result, results["ours"], workload):
                     sys.exit(f"{workload}: {name} computes {result[1:]}, we {results['ours'][1:]}")
                 times[name].append(result[0])
+        for contestant, _ in commands.values() if serve else ():
+            contestant.leave()
         ours = statistics.median(times["ours"])
         for peer in commands:
             if peer != "ours":
@@ -117,6 +140,7 @@ def chapter_table(name, rows):
             line[peer] = row["theirs"]
             line[peer + "_ratio"] = row["ratio"]                 # how many times faster than the peer we are
             line["ours_over_" + peer] = 1 / row["ratio"]         # how many times slower
+            line["least_ratio"] = min(line.get("least_ratio", row["ratio"]), row["ratio"])
         columns = list(dict.fromkeys(column for line in table.values() for column in line))
         for line in table.values():
             for column in columns:

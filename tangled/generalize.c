@@ -1,0 +1,691 @@
+/* generalize.c - what each ingredient of a recipe is worth, by the accuracy
+   of a network on examples that it has not seen. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "dlfs.h"
+
+struct recipe {
+    int epochs, batch, width[2];        /* of the hidden layers */
+    double lr, decay;                   /* of AdamW */
+    bool cosine;                        /* the rate falls to 0 */
+    double drop_input, drop;            /* probabilities of dropout */
+    double smoothing;                   /* of the labels */
+    int reach;                          /* of shifts, in pixels ... */
+    double moved;                       /* ... for this share of batches */
+    double flip;                        /* probability of a mirror image */
+    double average;                     /* decay of the averaged weights */
+};
+
+static const struct recipe fashion_recipe = {
+    .epochs = 30, .batch = 128, .width = {1024, 512}, .lr = 2e-3,
+    .decay = 0.1, .cosine = true, .drop = 0.25, .reach = 1, .moved = 0.25,
+    .flip = 0.5, .average = 0.998
+};
+static const struct recipe digits_recipe = {
+    .epochs = 100, .batch = 32, .width = {96, 96}, .lr = 0.01,
+    .decay = 0.01, .cosine = true, .drop = 0.1, .reach = 1, .moved = 0.4,
+    .average = 0.99
+};
+
+static const char *const level[] = {"plain", "schedule", "dropout",
+                                    "augment"};
+enum { LEVELS = sizeof level / sizeof *level };
+
+static struct recipe up_to(struct recipe c, int last)
+{
+    if (last < 3)
+        c.reach = 0, c.moved = c.flip = 0;
+    if (last < 2)
+        c.drop_input = c.drop = c.smoothing = c.decay = 0;
+    if (last < 1)
+        c.cosine = false;
+    return c;
+}
+
+struct network {
+    struct dl_params params;
+    struct dl_linear layer[3];
+};
+
+static void make(struct network *m, const struct recipe *c,
+                 const struct dl_dataset *d, struct dl_random *r)
+{
+    const int size[] = {(int)dl_shape_size(d->sample), c->width[0],
+                        c->width[1], d->classes};
+    char name[8];
+    m->params = (struct dl_params){0};
+    for (int l = 0; l < 3; l++) {
+        snprintf(name, sizeof name, "fc%d", l + 1);
+        dl_linear_init(&m->layer[l], &m->params, name, size[l], size[l + 1],
+                       r);
+    }
+}
+
+static dl_tensor *forward(const struct network *m, dl_tensor *x)
+{
+    x = dl_view(x, DL_SHAPE(x->shape.dim[0], -1));
+    x = dl_linear_forward_act(&m->layer[0], x, DL_RELU);
+    x = dl_linear_forward_act(&m->layer[1], x, DL_RELU);
+    return dl_linear_forward(&m->layer[2], x);
+}
+
+static dl_tensor *forward_noisily(const struct network *m, dl_tensor *x,
+                                  const struct recipe *c,
+                                  struct dl_random *r)
+{
+    x = dl_view(x, DL_SHAPE(x->shape.dim[0], -1));
+    x = dl_dropout(x, c->drop_input, r);
+    x = dl_linear_forward_act(&m->layer[0], x, DL_RELU);
+    x = dl_dropout(x, c->drop, r);
+    x = dl_linear_forward_act(&m->layer[1], x, DL_RELU);
+    x = dl_dropout(x, c->drop, r);
+    return dl_linear_forward(&m->layer[2], x);
+}
+
+static dl_tensor *changed_batch(const struct dl_dataset *d,
+                                struct dl_ints rows, const struct recipe *c,
+                                struct dl_random *r)
+{
+    dl_tensor *x = dl_dataset_rows(d, rows);
+    int height = d->sample.dim[0], width = d->sample.dim[1];
+    if (c->moved > 0 && dl_random_uniform(r) < c->moved)
+        dl_random_shift(x, height, width, c->reach, r);
+    if (c->flip > 0)
+        dl_random_flip(x, height, width, c->flip, r);
+    return x;
+}
+
+static double step(struct network *m, struct dl_optimizer *o,
+                   const struct dl_dataset *d, struct dl_ints rows,
+                   const struct recipe *c, struct dl_random *r)
+{
+    dl_scope scope = dl_scope_enter(DL_RECORD);
+    dl_tensor *x = changed_batch(d, rows, c, r);
+    dl_tensor *loss = dl_cross_entropy_with(
+        forward_noisily(m, x, c, r), dl_dataset_labels(d, rows),
+        (struct dl_cross_entropy_options){.label_smoothing = c->smoothing});
+    double value = (double)dl_item(loss);
+    dl_zero_grad(&m->params);
+    dl_backward(loss);
+    dl_optimizer_step(o);
+    dl_scope_leave(scope);
+    return value;
+}
+
+static double train(struct network *m, struct dl_average *mean,
+                    const struct recipe *c, const struct dl_dataset *d,
+                    struct dl_random *r)
+{
+    struct dl_optimizer o;
+    struct dl_loader batches;
+    struct dl_hyper h = dl_hyper_default(&dl_adamw);
+    h.lr = c->lr, h.weight_decay = c->decay;
+    make(m, c, d, r);
+    dl_optimizer_init(&o, &dl_adamw, &m->params, h);
+    dl_average_init(mean, &m->params, c->average);
+    dl_loader_init(&batches, d->n, c->batch, true, r);
+    int64_t t = 0, all = (int64_t)c->epochs * dl_loader_batches(&batches);
+    double sum = 0;
+    while (t < all) {
+        if (t % dl_loader_batches(&batches) == 0)
+            dl_loader_epoch(&batches), sum = 0;
+        struct dl_ints rows = dl_loader_next(&batches);
+        if (c->cosine)
+            dl_optimizer_scale(&o, dl_schedule_warmup_cosine(
+                                   t, all / 20 + 1, all, 0));
+        sum += step(m, &o, d, rows, c, r) * rows.n;
+        dl_average_update(mean);
+        t++;
+    }
+    dl_loader_free(&batches);
+    dl_optimizer_free(&o);
+    return sum / d->n;
+}
+
+static dl_tensor *probabilities(const struct network *m, dl_tensor *x,
+                                const struct dl_dataset *d, bool mirror)
+{
+    struct dl_random r;
+    dl_tensor *p = dl_softmax(forward(m, x), -1);
+    if (!mirror)
+        return p;
+    dl_random_seed(&r, 0);
+    dl_random_flip(x, d->sample.dim[0], d->sample.dim[1], 1, &r);
+    p = dl_add(p, dl_softmax(forward(m, x), -1));
+    return dl_mul_scalar(p, (dl_real)0.5);
+}
+
+static void predict(const struct network *m, const struct dl_dataset *d,
+                    bool mirror, float *p)
+{
+    struct dl_loader all;
+    struct dl_ints rows;
+    dl_loader_init(&all, d->n, 500, false, NULL);
+    dl_loader_epoch(&all);
+    while ((rows = dl_loader_next(&all)).n > 0) {
+        dl_scope scope = dl_scope_enter(DL_NO_GRAD);
+        dl_tensor *x = dl_dataset_rows(d, rows);
+        dl_tensor *q = probabilities(m, x, d, mirror);
+        for (size_t i = 0; i < q->size; i++)
+            *p++ = (float)dl_data(q)[i];
+        dl_scope_leave(scope);
+    }
+    dl_loader_free(&all);
+}
+
+struct verdict { double accuracy, squared; };
+
+static struct verdict judge(const float *p, const struct dl_dataset *d)
+{
+    struct verdict v = {0, 0};
+    for (int i = 0; i < d->n; i++, p += d->classes) {
+        int best = 0;
+        for (int k = 0; k < d->classes; k++) {
+            double error = p[k] - (k == d->label[i]);
+            v.squared += error * error / d->n;
+            if (p[k] > p[best])
+                best = k;
+        }
+        v.accuracy += best == d->label[i];
+    }
+    v.accuracy /= d->n;
+    return v;
+}
+
+static double distance(const float *p, const float *q,
+                       const struct dl_dataset *d)
+{
+    double sum = 0;
+    for (size_t i = 0; i < (size_t)d->n * d->classes; i++)
+        sum += ((double)p[i] - q[i]) * ((double)p[i] - q[i]);
+    return sum / d->n;
+}
+
+enum { LAST, AVERAGED, MIRRORED, WAYS };
+enum { MAX_SEEDS = 20 };
+struct table {
+    int seeds;
+    double loss[MAX_SEEDS];
+    struct verdict one[WAYS][MAX_SEEDS], all[WAYS];     /* together */
+    double ambiguity[WAYS];
+    float *p[WAYS][MAX_SEEDS], *mean[WAYS];     /* probabilities */
+};
+
+static void try_seed(struct table *t, int k, uint64_t seed,
+                     const struct recipe *c, const struct dl_dataset *from,
+                     const struct dl_dataset *test)
+{
+    struct network m;
+    struct dl_average mean;
+    struct dl_random r;
+    dl_random_seed(&r, seed);
+    t->loss[k] = train(&m, &mean, c, from, &r);
+    for (int way = 0; way < WAYS; way++) {
+        float *p = dl_alloc((size_t)test->n * test->classes, sizeof *p);
+        if (way == AVERAGED)
+            dl_average_swap(&mean);
+        predict(&m, test, way == MIRRORED && c->flip > 0, p);
+        t->p[way][k] = p;
+        t->one[way][k] = judge(p, test);
+    }
+    dl_average_free(&mean);
+    dl_params_free(&m.params);
+}
+
+static void put_together(struct table *t, int a,
+                         const struct dl_dataset *test)
+{
+    size_t n = (size_t)test->n * test->classes;
+    t->mean[a] = dl_alloc(n, sizeof(float));
+    for (size_t i = 0; i < n; i++) {
+        double sum = 0;
+        for (int k = 0; k < t->seeds; k++)
+            sum += t->p[a][k][i];
+        t->mean[a][i] = (float)(sum / t->seeds);
+    }
+    t->all[a] = judge(t->mean[a], test);
+    t->ambiguity[a] = 0;
+    for (int k = 0; k < t->seeds; k++)
+        t->ambiguity[a] += distance(t->p[a][k], t->mean[a], test) / t->seeds;
+}
+
+static void free_table(struct table *t)
+{
+    for (int a = 0; a < WAYS; a++) {
+        for (int k = 0; k < t->seeds; k++)
+            free(t->p[a][k]);
+        free(t->mean[a]);
+    }
+}
+
+static double mean_of(const double x[], int n, double *deviation)
+{
+    double mean = 0, square = 0;
+    for (int k = 0; k < n; k++)
+        mean += x[k] / n;
+    for (int k = 0; k < n; k++)
+        square += (x[k] - mean) * (x[k] - mean);
+    *deviation = n > 1 ? sqrt(square / (n - 1)) : 0;
+    return mean;
+}
+
+static void print_seed(const struct table *t, int k, uint64_t seed)
+{
+    printf("%d\t%.4f\t%.4f\t%.4f\t%.4f\n", (int)seed + k, t->loss[k],
+           t->one[LAST][k].accuracy, t->one[AVERAGED][k].accuracy,
+           t->one[MIRRORED][k].accuracy);
+    fflush(stdout);
+}
+
+static void print_row(const char *key, const char *loss,
+                      const struct table *t,
+                      double (*number)(const struct table *t, int way))
+{
+    printf("%s\t%s", key, loss);
+    for (int way = 0; way < WAYS; way++)
+        printf("\t%.4f", number(t, way));
+    printf("\n");
+}
+
+static double mean_accuracy(const struct table *t, int way, double *deviation)
+{
+    double x[MAX_SEEDS];
+    for (int k = 0; k < t->seeds; k++)
+        x[k] = t->one[way][k].accuracy;
+    return mean_of(x, t->seeds, deviation);
+}
+
+static double row_mean(const struct table *t, int way)
+{
+    double deviation;
+    return mean_accuracy(t, way, &deviation);
+}
+
+static double row_deviation(const struct table *t, int way)
+{
+    double deviation;
+    mean_accuracy(t, way, &deviation);
+    return deviation;
+}
+
+static double row_squared(const struct table *t, int way)
+{
+    double sum = 0;
+    for (int k = 0; k < t->seeds; k++)
+        sum += t->one[way][k].squared;
+    return sum / t->seeds;
+}
+
+static double row_together(const struct table *t, int way)
+{
+    return t->all[way].accuracy;
+}
+
+static double row_ambiguity(const struct table *t, int way)
+{
+    return t->ambiguity[way];
+}
+
+static double row_squared_together(const struct table *t, int way)
+{
+    return t->all[way].squared;
+}
+
+static void print_end(const struct table *t)
+{
+    char mean[20], spread[20];
+    double deviation, loss = mean_of(t->loss, t->seeds, &deviation);
+    snprintf(mean, sizeof mean, "%.4f", loss);
+    snprintf(spread, sizeof spread, "%.4f", deviation);
+    print_row("mean", mean, t, row_mean);
+    print_row("deviation", spread, t, row_deviation);
+    print_row("together", "", t, row_together);
+    print_row("squared", "", t, row_squared);
+    print_row("ambiguity", "", t, row_ambiguity);
+    print_row("squared-together", "", t, row_squared_together);
+}
+
+static void try_recipe(struct table *t, int seeds, uint64_t seed,
+                       const struct recipe *c, const struct dl_dataset *from,
+                       const struct dl_dataset *test, bool aloud)
+{
+    t->seeds = seeds;
+    if (aloud)
+        printf("seed\tloss\taccuracy\taveraged\tmirrored\n");
+    for (int k = 0; k < seeds; k++) {
+        try_seed(t, k, seed + (uint64_t)k, c, from, test);
+        if (aloud)
+            print_seed(t, k, seed);
+    }
+    for (int way = 0; way < WAYS; way++)
+        put_together(t, way, test);
+    if (aloud)
+        print_end(t);
+}
+
+static void split_fold(const struct dl_dataset *all, int fold, int folds,
+                       struct dl_dataset *in, struct dl_dataset *out)
+{
+    size_t each = dl_shape_size(all->sample);
+    struct dl_dataset *part[2] = {in, out};
+    for (int o = 0; o < 2; o++) {
+        struct dl_dataset *d = part[o];
+        *d = (struct dl_dataset){0, all->classes, all->sample,
+                                 dl_alloc((size_t)all->n * each + 1,
+                                          sizeof(float)),
+                                 dl_alloc((size_t)all->n + 1, sizeof(int))};
+        for (int i = 0; i < all->n; i++)
+            if ((i % folds == fold) == o) {
+                memcpy(d->x + (size_t)d->n * each,
+                       all->x + (size_t)i * each, each * sizeof(float));
+                d->label[d->n++] = all->label[i];
+            }
+    }
+}
+
+static double cross_validate(const struct recipe *c, uint64_t seed,
+                             const struct dl_dataset *all)
+{
+    enum { FOLDS = 5 };
+    double right = 0;
+    for (int fold = 0; fold < FOLDS; fold++) {
+        struct dl_dataset in, out;
+        struct table t = {0};
+        split_fold(all, fold, FOLDS, &in, &out);
+        try_recipe(&t, 1, seed, c, &in, &out, false);
+        right += t.all[AVERAGED].accuracy * out.n;
+        free_table(&t);
+        dl_dataset_free(&in);
+        dl_dataset_free(&out);
+    }
+    return right / all->n;
+}
+
+enum { TRIALS = 81 };
+struct trial { double accuracy; struct recipe c; };
+
+static struct recipe at_point(struct recipe c, const double u[4])
+{
+    c.lr = pow(10, -4 + 3 * u[0]);
+    c.width[0] = c.width[1] = (int)lround(pow(2, 4 + 3 * u[1]));
+    c.drop = 0.6 * u[2];
+    c.moved = u[3];
+    return c;
+}
+
+static void choose_point(bool on_grid, int trial, struct dl_random *r,
+                         double u[4])
+{
+    for (int k = 0; k < 4; k++, trial /= 3)
+        u[k] = on_grid ? (2 * (trial % 3) + 1) / 6.0
+                       : dl_random_uniform_double(r);
+}
+
+static int by_accuracy(const void *a, const void *b)
+{
+    double x = ((const struct trial *)a)->accuracy;
+    double y = ((const struct trial *)b)->accuracy;
+    return (x > y) - (x < y);
+}
+
+static void print_trial(const char *key, const struct trial *t)
+{
+    printf("%s\t%.6f\t%d\t%.3f\t%.3f\t%.4f\n", key, t->c.lr, t->c.width[0],
+           t->c.drop, t->c.moved, t->accuracy);
+}
+
+static void search(bool on_grid, const struct recipe *c, uint64_t seed,
+                   const struct dl_dataset *all)
+{
+    struct trial t[TRIALS];
+    struct dl_random r;
+    char key[12];
+    double u[4];
+    dl_random_seed(&r, seed);
+    printf("trial\trate\twidth\tdropout\tmoved\taccuracy\n");
+    for (int i = 0; i < TRIALS; i++) {
+        choose_point(on_grid, i, &r, u);
+        t[i].c = at_point(*c, u);
+        t[i].accuracy = cross_validate(&t[i].c, seed, all);
+        snprintf(key, sizeof key, "%d", i + 1);
+        print_trial(key, &t[i]);
+        fflush(stdout);
+    }
+    qsort(t, TRIALS, sizeof *t, by_accuracy);
+    print_trial("best", &t[TRIALS - 1]);
+    for (int n = 1; n <= TRIALS; n++) {
+        double mean = 0;
+        for (int i = 1; i <= TRIALS; i++)
+            mean += t[i - 1].accuracy * (pow((double)i / TRIALS, n)
+                                         - pow((i - 1.0) / TRIALS, n));
+        printf("of-%d\t\t\t\t\t%.4f\n", n, mean);
+    }
+}
+
+enum { SIZES = 6 };
+struct curve { double n, error[2], deviation[2]; };
+
+static void measure(struct curve *at, int seeds, uint64_t seed,
+                    const struct recipe *full, const struct dl_dataset *some,
+                    double share, const struct dl_dataset *test)
+{
+    for (int a = 0; a < 2; a++) {
+        struct table t = {0};
+        double error[MAX_SEEDS];
+        struct recipe c = a == 0 ? up_to(*full, 0) : *full;
+        c.epochs = (int)lround(c.epochs / sqrt(share));
+        try_recipe(&t, seeds, seed, &c, some, test, false);
+        for (int k = 0; k < seeds; k++)
+            error[k] = 1 - t.one[MIRRORED * a][k].accuracy;
+        at->n = some->n;
+        at->error[a] = mean_of(error, seeds, &at->deviation[a]);
+        free_table(&t);
+    }
+}
+
+static void fit_power(const struct curve at[], int a, double *slope,
+                      double *factor)
+{
+    double x = 0, y = 0, xx = 0, xy = 0;
+    for (int k = 0; k < SIZES; k++) {
+        x += log(at[k].n) / SIZES;
+        y += log(at[k].error[a]) / SIZES;
+    }
+    for (int k = 0; k < SIZES; k++) {
+        xx += (log(at[k].n) - x) * (log(at[k].n) - x);
+        xy += (log(at[k].n) - x) * (log(at[k].error[a]) - y);
+    }
+    *slope = xy / xx;
+    *factor = exp(y - *slope * x);
+}
+
+static void learning_curve(int seeds, uint64_t seed, const struct recipe *c,
+                           const struct dl_dataset *all,
+                           const struct dl_dataset *test)
+{
+    struct curve at[SIZES];
+    double slope[2], factor[2];
+    printf("examples\tplain\tplain_deviation\tfull\tfull_deviation\n");
+    for (int k = 0; k < SIZES; k++) {
+        struct dl_dataset some = *all;
+        some.n = all->n >> (SIZES - 1 - k);
+        measure(&at[k], seeds, seed, c, &some, (double)some.n / all->n,
+                test);
+        printf("%d\t%.4f\t%.4f\t%.4f\t%.4f\n", some.n, at[k].error[0],
+               at[k].deviation[0], at[k].error[1], at[k].deviation[1]);
+        fflush(stdout);
+    }
+    for (int a = 0; a < 2; a++)
+        fit_power(at, a, &slope[a], &factor[a]);
+    printf("slope\t%.3f\t\t%.3f\t\n", -slope[0], -slope[1]);
+    printf("factor\t%.3f\t\t%.3f\t\n", factor[0], factor[1]);
+}
+
+static void show_variants(const struct dl_dataset *d, uint64_t seed)
+{
+    enum { PICTURES = 6 };
+    int height = d->sample.dim[0], width = d->sample.dim[1];
+    struct dl_random r;
+    dl_random_seed(&r, seed);
+    dl_scope scope = dl_scope_enter(DL_NO_GRAD);
+    dl_tensor *x = dl_dataset_rows(d, DL_INTS(0, 0, 0, 0, 0, 0));
+    dl_random_shift(dl_narrow(x, 1, 2), height, width, 3, &r);
+    dl_random_flip(dl_narrow(x, 3, 2), height, width, 1, &r);
+    dl_random_shift(dl_narrow(x, 4, 1), height, width, 3, &r);
+    dl_random_noise(dl_narrow(x, 5, 1), 0.2, &r);
+    printf("picture\tx\ty\tink\n");
+    for (int i = 0; i < PICTURES; i++)
+        for (int k = 0; k < height * width; k++)
+            printf("%d\t%d\t%d\t%.3f\n", i, k % width, k / width,
+                   (double)dl_data(x)[i * height * width + k]);
+    dl_scope_leave(scope);
+}
+
+struct options {
+    const char *set, *recipe, *task, *data;
+    int seeds, seed, threads, epochs, width, examples;
+    double lr, flip;
+    bool validate;
+};
+
+static int take_options(struct options *o, int argc, char *argv[])
+{
+    const struct dl_option table[] = {
+        {"set", DL_WORD, &o->set, 0, 0, "fashion or digits"},
+        {"recipe", DL_WORD, &o->recipe, 0, 0,
+         "plain, schedule, dropout or augment: each has more"},
+        {"task", DL_WORD, &o->task, 0, 0,
+         "table, random, grid, curve or variants"},
+        {"seeds", DL_INT, &o->seeds, 1, MAX_SEEDS, "networks to train"},
+        {"seed", DL_INT, &o->seed, 0, 1e9, "of the first"},
+        {"threads", DL_INT, &o->threads, 0, 1024, "0: all"},
+        {"epochs", DL_INT, &o->epochs, 0, 1e6, "0: the recipe's"},
+        {"width", DL_INT, &o->width, 0, 1e5, "of both hidden layers; 0: "
+         "the recipe's"},
+        {"lr", DL_NUMBER, &o->lr, 0, 1e6, "the rate; 0: the recipe's"},
+        {"flip", DL_NUMBER, &o->flip, -1, 1, "share of mirror images; -1: "
+         "the recipe's"},
+        {"examples", DL_INT, &o->examples, 0, 1e9, "learn from so many, at "
+         "least 32; 0: all"},
+        {"validate", DL_FLAG, &o->validate, 0, 0, "judge by a sixth of the "
+         "training set, held out"},
+        {"data", DL_WORD, &o->data, 0, 0, "folder of the data set"},
+        {0}
+    };
+    return dl_read_options(argc, argv, "what is a recipe worth?", table);
+}
+
+static bool read_data(const struct options *o, struct dl_dataset *train,
+                      struct dl_dataset *test)
+{
+    struct dl_dataset all, held;
+    struct dl_random fixed;
+    dl_random_seed(&fixed, 0);
+    if (strcmp(o->set, "digits") == 0) {
+        if (!dl_read_digits(&all, o->data))
+            return false;
+        dl_dataset_split(&all, all.n - (all.n + 4) / 5, &fixed, train, test);
+        dl_dataset_free(&all);
+    } else if (!dl_read_fashion(train, test, o->data))
+        return false;
+    if (o->validate) {
+        all = *train;
+        dl_dataset_split(&all, all.n - all.n / 6, &fixed, train, &held);
+        dl_dataset_free(&all);
+        dl_dataset_free(test);
+        *test = held;
+    }
+    return true;
+}
+
+static bool is_one_of(const char *word, const char *const list[], int n,
+                      int *which)
+{
+    for (*which = 0; *which < n; ++*which)
+        if (strcmp(word, list[*which]) == 0)
+            return true;
+    return false;
+}
+
+static const char *const task[] = {"table", "random", "grid", "curve",
+                                   "variants"};
+enum { TABLE, RANDOM, GRID, CURVE, VARIANTS, TASKS };
+
+static bool understand(const struct options *o, struct recipe *c, int *what)
+{
+    static const char *const set[] = {"fashion", "digits"};
+    int which, last;
+    if (!is_one_of(o->set, set, 2, &which))
+        return dl_error("--set wants fashion or digits, not '%s'", o->set);
+    if (!is_one_of(o->recipe, level, LEVELS, &last))
+        return dl_error("there is no recipe '%s' (try --help)", o->recipe);
+    if (!is_one_of(o->task, task, TASKS, what))
+        return dl_error("there is no task '%s' (try --help)", o->task);
+    if (o->examples > 0 && o->examples < 32)
+        return dl_error("%d examples are too few", o->examples);
+    *c = which == 0 ? fashion_recipe : digits_recipe;
+    if (o->flip >= 0)
+        c->flip = o->flip;
+    *c = up_to(*c, last);
+    c->epochs = o->epochs > 0 ? o->epochs : c->epochs;
+    c->lr = o->lr > 0 ? o->lr : c->lr;
+    if (o->width > 0)
+        c->width[0] = c->width[1] = o->width;
+    return true;
+}
+
+static void do_it(int what, const struct options *o, const struct recipe *c,
+                  const struct dl_dataset *train_on,
+                  const struct dl_dataset *test)
+{
+    struct table t = {0};
+    uint64_t seed = (uint64_t)o->seed;
+    if (what == TABLE) {
+        try_recipe(&t, o->seeds, seed, c, train_on, test, true);
+        free_table(&t);
+    } else if (what == CURVE)
+        learning_curve(o->seeds, seed, c, train_on, test);
+    else if (what == VARIANTS)
+        show_variants(train_on, seed);
+    else
+        search(what == GRID, c, seed, train_on);
+}
+
+static int complain(int status)
+{
+    fprintf(stderr, "generalize: %s\n", dl_error_text());
+    return status;
+}
+
+int main(int argc, char *argv[])
+{
+    struct options o = {.set = "fashion", .recipe = "augment",
+                        .task = "table", .seeds = 5, .flip = -1};
+    struct recipe c;
+    struct dl_dataset train_on, test;
+    int what, status = take_options(&o, argc, argv);
+    if (status >= 0)
+        return status;
+    if (!understand(&o, &c, &what))
+        return complain(2);
+    if (!read_data(&o, &train_on, &test))
+        return complain(1);
+    if (o.threads > 0)
+        dl_set_num_threads(o.threads);
+    if (o.examples > train_on.n)
+        status = complain((dl_error("there are %d examples, not %d",
+                                    train_on.n, o.examples), 2));
+    else {
+        train_on.n = o.examples > 0 ? o.examples : train_on.n;
+        do_it(what, &o, &c, &train_on, &test);
+        status = fflush(stdout) == 0 && !ferror(stdout) ? 0
+                 : complain((dl_error("standard output could not be "
+                                      "written"), 1));
+    }
+    dl_dataset_free(&train_on);
+    dl_dataset_free(&test);
+    dl_pool_drain();
+    return status;
+}

@@ -83,12 +83,12 @@ int close(int fd)
 /* Requests for memory, when they are counted. */
 static bool count_bytes;
 static size_t requested, largest;
+#ifndef __SANITIZE_ADDRESS__
 static void count_request(size_t n)
 {
     requested += count_bytes ? n : 0;
     largest = count_bytes && n > largest ? n : largest;
 }
-#ifndef __SANITIZE_ADDRESS__
 void *malloc(size_t n)
 {
     static void *(*real)(size_t);

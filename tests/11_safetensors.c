@@ -99,8 +99,8 @@ int close(int fd)
 /* Requests for memory, when they are counted; number `refuse_at` of them is refused. */
 static bool count_bytes;
 static size_t requested, largest;
-static int requests, refuse_at;
 #ifndef __SANITIZE_ADDRESS__
+static int requests, refuse_at;
 static bool grant(size_t n)
 {
     requested += count_bytes ? n : 0;

@@ -298,6 +298,19 @@ static pid_t start(bool resume)
 
 static bool is_there(const char *name) { return run("test -e @/%s", name) == 0; }
 
+/* How many steps the run had taken whose checkpoint is there. */
+static int saved_step(void)
+{
+    char path[80];
+    struct dl_safetensors f;
+    int64_t step;
+    sprintf(path, "%s/b", folder);
+    cr_assert(dl_safetensors_read(&f, path), "%s", dl_error_text());
+    memcpy(&step, dl_safetensors_find(&f, "train/step")->data, sizeof step);
+    dl_safetensors_free(&f);
+    return (int)step;
+}
+
 /* Runs until 20 interruptions came in the midst of training (those that come too early or too late do not count). */
 Test(mlp, interrupted_at_20_random_steps_and_resumed_it_ends_with_the_same_bytes)
 {
@@ -330,6 +343,7 @@ Test(mlp, interrupted_at_20_random_steps_and_resumed_it_ends_with_the_same_bytes
             int step = -1;
             cr_assert(eq(int, run("cat @/errors"), 0));
             cr_assert(eq(int, sscanf(out, "mlp: stopped after step %d of 300; go on with --resume", &step), 1), "%s", out);
+            cr_assert(eq(int, saved_step(), step), "what it says is what it saved");
             if (step > 0 && step < STEPS) {
                 inside++;
                 different += !stopped_at[step];

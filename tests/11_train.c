@@ -230,8 +230,12 @@ Test(mlp, what_the_world_refuses_is_one_line_and_status_1)
 /* What cannot be written is found before the training: this one would take a year. */
 Test(mlp, an_output_that_cannot_be_written_stops_it_before_it_begins)
 {
-    cr_assert(eq(int, run("timeout 60 " BUILD "/mlp --epochs 1000000 --plot /nowhere/x"), 1), "%s", out);
-    cr_assert(eq(int, run("timeout 60 " BUILD "/mlp --epochs 1000000 --log /nowhere/x"), 1), "%s", out);
+    static const char *const wrong[] = {"--plot /nowhere/x", "--plot @/d", "--log /nowhere/x", "--log @/d"};
+    cr_assert(eq(int, run("mkdir -p @/d/mlp.svg"), 0));
+    for (size_t i = 0; i < len(wrong); i++) {
+        cr_assert(eq(int, run("timeout 60 " BUILD "/mlp --epochs 1000000 %s", wrong[i]), 1), "%s: %s", wrong[i], out);
+        cr_assert(strncmp(out, "mlp: ", 5) == 0 && strchr(out, '\n') == out + strlen(out) - 1, "%s", out);
+    }
 }
 
 /* So is a checkpoint that could not be saved; and no lock is left beside what is none. */

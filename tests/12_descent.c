@@ -266,6 +266,7 @@ Test(memorise, wrong_arguments_are_refused)
     is_refused("memorise --examples 0", 2, "examples");
     is_refused("memorise --epochs 1001", 2, "epochs");
     is_refused("memorise --lr x", 2, "lr");
+    is_refused("memorise --threads 1025", 2, "threads");
     is_refused("memorise --data /nowhere", 1, "/nowhere/");
     is_refused("memorise extra", 2, "extra");
 }

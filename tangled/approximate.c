@@ -157,5 +157,8 @@ int main(int argc, char **argv)
     }
     dl_pool_drain();
     bool lost = ferror(stdout);
-    return fflush(stdout) != 0 || lost;
+    if (fflush(stdout) == 0 && !lost)
+        return 0;
+    fputs("depth: standard output could not be written\n", stderr);
+    return 1;
 }

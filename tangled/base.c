@@ -47,6 +47,9 @@ bool dl_error(const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, LINE, format, arguments);
     va_end(arguments);
+    for (char *c = text; *c != '\0'; c++)
+        if ((unsigned char)*c < ' ')
+            *c = '?';
     memcpy(error_text, text, LINE);
     return false;
 }

@@ -28,7 +28,8 @@ typedef void dl_error_handler(const char *message);
    for the default, which prints the line on stderr and aborts. */
 dl_error_handler *dl_set_error_handler(dl_error_handler *handler);
 
-/* Leave one line about what went wrong outside the program; return false. */
+/* Leave one line about what went wrong outside the program; return false.
+   What would break the line becomes '?'. */
 bool dl_error(const char *format, ...)
     __attribute__((format(printf, 1, 2)));
 

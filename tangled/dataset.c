@@ -462,7 +462,10 @@ bool dl_read_fashion(struct dl_dataset *train, struct dl_dataset *test,
              && read_fashion(test, dir, "t10k")
              && (dl_shape_equal(train->sample, test->sample)
                  || dl_error("%s: training and test images differ in size",
-                             dir));
+                             dir))
+             && (train->sample.rank == 2
+                 || dl_error("%s: an image is %s, not height and width", dir,
+                             DL_SHAPE_TEXT(train->sample)));
     if (!good) {
         dl_dataset_free(train);
         dl_dataset_free(test);

@@ -636,12 +636,15 @@ int main(int argc, char *argv[])
     if (!understand(&o, &c, &what))
         return complain(2);
     if (!read_data(&o, &train_on, &test))
-        return complain(1);
+        return complain(2);
     if (o.threads > 0)
         dl_set_num_threads(o.threads);
     if (o.examples > train_on.n)
         status = complain((dl_error("there are %d examples, not %d",
                                     train_on.n, o.examples), 2));
+    else if (train_on.n < 32 || test.n < 1)
+        status = complain((dl_error("%d examples, and %d for the test, are "
+                                    "too few", train_on.n, test.n), 2));
     else {
         train_on.n = o.examples > 0 ? o.examples : train_on.n;
         do_it(what, &o, &c, &train_on, &test);

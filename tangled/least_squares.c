@@ -179,6 +179,14 @@ static const char *read_options(int argc, char **argv)
                  "gradient descent is from it after up to a million steps.");
             exit(0);
         }
+        if (folder != NULL) {
+            fputs("least_squares: --data is given twice\n", stderr);
+            exit(2);
+        }
+        if (*optarg == '\0') {
+            fputs("least_squares: --data wants a folder\n", stderr);
+            exit(2);
+        }
         folder = optarg;
     }
     if (optind < argc) {
@@ -196,18 +204,18 @@ int main(int argc, char **argv)
                                   "/usr/lib/python3/dist-packages/sklearn/"
                                   "datasets/data", "wine_data.csv");
     char path[4096];
-    bool good = snprintf(path, sizeof path, "%s/wine_data.csv", dir)
+    bool fits = snprintf(path, sizeof path, "%s/wine_data.csv", dir)
                 < (int)sizeof path
              || dl_error("the name of the folder is too long");
-    good = good && dl_read_csv(&wine, path, 1, CLASSES)
+    fits = fits && dl_read_csv(&wine, path, 1, CLASSES)
         && (wine.sample.dim[0] == K - 1
             || dl_error("%s: %d columns, not %d: these are not the wines",
-                        path, wine.sample.dim[0] + 1, K))
-        && print_comparison(&wine)
+                        path, wine.sample.dim[0] + 1, K));
+    bool good = fits && print_comparison(&wine)
         && ((fflush(stdout) == 0 && !ferror(stdout))
             || dl_error("standard output could not be written"));
     if (!good)
         fprintf(stderr, "least_squares: %s\n", dl_error_text());
     dl_dataset_free(&wine);
-    return good ? 0 : 1;
+    return good ? 0 : fits ? 1 : 2;
 }

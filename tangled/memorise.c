@@ -119,32 +119,35 @@ static void print_known(const struct options *p,
     printf("\n");
 }
 
-static bool compare(const struct options *p)
+static bool fit(const struct options *p, const struct dl_dataset *train)
+{
+    if (dl_shape_size(train->sample) != PIXELS)
+        return dl_error("the images are %s, not 28 by 28",
+                        DL_SHAPE_TEXT(train->sample));
+    if (p->examples > train->n)
+        return dl_error("there are %d examples, not %d", train->n,
+                        p->examples);
+    return p->batch <= p->examples
+           || dl_error("a batch of %d is more than the %d examples",
+                       p->batch, p->examples);
+}
+
+static bool compare(const struct options *p, const struct dl_dataset *train,
+                    const struct dl_dataset *test)
 {
     static double known[SETS][MAX_EPOCHS];
     double tested[SETS];
-    struct dl_dataset train, test, set, rest;
-    if (!dl_read_fashion(&train, &test, p->data))
-        return false;
-    bool good = (train.n >= p->examples
-                 && dl_shape_size(train.sample) == PIXELS)
-                || dl_error("there are %d images of %zu pixels, not %d of %d",
-                            train.n, dl_shape_size(train.sample),
-                            p->examples, PIXELS);
+    struct dl_dataset set, rest;
     struct dl_random r;
     dl_random_seed(&r, (uint64_t)p->seed);
-    for (int k = 0; k < SETS && good; k++) {
-        dl_dataset_split(&train, p->examples, NULL, &set, &rest);
+    for (int k = 0; k < SETS; k++) {
+        dl_dataset_split(train, p->examples, NULL, &set, &rest);
         dl_dataset_free(&rest);
         if (k > 0)
             spoil(&set, k == 2, &r);
-        learn(p, &set, &test, known[k], &tested[k]);
+        learn(p, &set, test, known[k], &tested[k]);
         dl_dataset_free(&set);
     }
-    dl_dataset_free(&train);
-    dl_dataset_free(&test);
-    if (!good)
-        return false;
     print_known(p, known, tested);
     return (fflush(stdout) == 0 && !ferror(stdout))
            || dl_error("standard output could not be written");
@@ -170,9 +173,14 @@ int main(int argc, char *argv[])
         return status;
     if (p.threads > 0)
         dl_set_num_threads(p.threads);
-    bool good = compare(&p);
+    struct dl_dataset train, test;
+    bool read = dl_read_fashion(&train, &test, p.data);
+    bool fits = read && fit(&p, &train);
+    bool good = fits && compare(&p, &train, &test);
     if (!good)
         fprintf(stderr, "memorise: %s\n", dl_error_text());
+    dl_dataset_free(&train);
+    dl_dataset_free(&test);
     dl_pool_drain();
-    return good ? 0 : 1;
+    return good ? 0 : fits ? 1 : 2;
 }

@@ -29,6 +29,7 @@ struct run {
     struct dl_text log;
     size_t printed;                 /* bytes of the log */
     char picture[DL_PATH_MAX];      /* the file that --plot wants */
+    bool saved;                     /* at least once */
     struct dl_state state;
 };
 
@@ -256,9 +257,12 @@ static void list_state(struct run *r)
 static bool save(struct run *r)
 {
     const struct dl_train_options *o = &r->o.common;
+    if (!is_sound(r))
+        return dl_error("the weights are not finite");
     if (o->log != NULL && !dl_text_save(&r->log, o->log))
         return false;
-    return o->save == NULL || dl_state_save(&r->state, o->save);
+    r->saved = o->save == NULL || dl_state_save(&r->state, o->save);
+    return r->saved;
 }
 
 static void print_log(struct run *r)
@@ -311,8 +315,6 @@ static bool train(struct run *r)
 static bool stop(struct run *r)
 {
     const char *save_to = r->o.common.save;
-    if (!is_sound(r))
-        return dl_error("the weights are not finite");
     if (!save(r))
         return false;
     fprintf(stderr, "mlp: stopped after step %lld of %lld; ",
@@ -332,6 +334,8 @@ static int finish(struct run *r, bool good)
         if (good)
             return 128 + dl_caught_signal();
     }
+    if (good && !r->saved)
+        good = save(r);
     if (good && r->o.common.plot != NULL)
         good = plot(r);
     if (good && (fflush(stdout) != 0 || ferror(stdout)))
@@ -405,6 +409,8 @@ static bool are_possible(struct run *r)
                         r->o.schedule);
     if (o->init != NULL && o->resume != NULL)
         return dl_error("--init and --resume exclude each other");
+    if (o->log != NULL && o->save != NULL && strcmp(o->log, o->save) == 0)
+        return dl_error("--log and --save want the same file");
     if (r->o.examples > r->train.n)
         return dl_error("there are %d examples, not %d", r->train.n,
                         r->o.examples);

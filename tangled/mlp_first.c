@@ -189,6 +189,10 @@ static void read_options(struct plan *p, int argc, char **argv)
             fprintf(stderr, "mlp_first: --%s is given twice\n", options[k].name);
             exit(2);
         }
+        if (optarg != NULL && *optarg == '\0') {
+            fprintf(stderr, "mlp_first: --%s is empty\n", options[k].name);
+            exit(2);
+        }
         given |= 1u << (c - 'a');
         switch (c) {
         case 'e':
@@ -340,6 +344,24 @@ static bool run(struct plan *p, const struct dl_dataset *training,
     return good;
 }
 
+static bool read_data(const struct plan *p, struct dl_dataset *training,
+                      struct dl_dataset *test)
+{
+    if (!dl_read_fashion(training, test, p->data))
+        return false;
+    bool fit = dl_shape_size(training->sample) == PIXELS
+               || dl_error("the images are %s, not 28 by 28",
+                           DL_SHAPE_TEXT(training->sample));
+    fit = fit && (p->batch <= training->n
+                  || dl_error("a batch of %d is more than the %d examples",
+                              p->batch, training->n));
+    if (!fit) {
+        dl_dataset_free(training);
+        dl_dataset_free(test);
+    }
+    return fit;
+}
+
 int main(int argc, char **argv)
 {
     struct plan plan = {5, 64, 1, 0, 0, 0, 0.1, NULL, NULL, "128", DL_RELU};
@@ -348,9 +370,9 @@ int main(int argc, char **argv)
     if (plan.threads > 0)
         dl_set_num_threads(plan.threads);
     struct dl_dataset training, test;
-    if (!dl_read_fashion(&training, &test, plan.data)) {
+    if (!read_data(&plan, &training, &test)) {
         fprintf(stderr, "mlp_first: %s\n", dl_error_text());
-        return 1;
+        return 2;
     }
     static const char *const activation[] = {"none", "relu", "tanh", "sigmoid"};
     static const char *const start[] = {"random", "zero", "equal"};

@@ -122,7 +122,7 @@ int dl_lock(const char *path)
     int n = snprintf(name, sizeof name, "%s.lock", path);
     if (n >= (int)sizeof name)
         return dl_error("%.60s...: the name is too long", path), -1;
-    return open_alone(name);
+    return may_be_replaced(path) ? open_alone(name) : -1;
 }
 
 void dl_unlock(int lock)

@@ -36,7 +36,8 @@ void dl_replace_abandon(struct dl_replacement *r);
 
 /* Lock `path` (by an empty file "path.lock" beside it) until dl_unlock or
    the end of the process. Returns what dl_unlock wants, or -1, with a line
-   in dl_error_text(), for instance because another run holds the lock. */
+   in dl_error_text(): another run holds the lock, or `path` could not be
+   replaced, because it is not a regular file. */
 int dl_lock(const char *path);
 void dl_unlock(int lock);
 

@@ -193,7 +193,7 @@ int main(int argc, char *argv[])
     dl_set_num_threads(1);
     if (!dl_read_digits(&digits, NULL)) {
         fprintf(stderr, "restrain: %s\n", dl_error_text());
-        return 1;
+        return 2;
     }
     printf("# build/restrain%s; threads 1\n", curves ? " curves" : "");
     if (curves)
@@ -202,5 +202,8 @@ int main(int argc, char *argv[])
         compare(&digits);
     dl_dataset_free(&digits);
     dl_pool_drain();
-    return fflush(stdout) == 0 && !ferror(stdout) ? 0 : 1;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return 0;
+    fprintf(stderr, "restrain: standard output could not be written\n");
+    return 1;
 }

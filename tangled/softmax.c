@@ -362,6 +362,8 @@ static void read_options(struct options *o, int argc, char **argv)
             exit(2);
         if (given & 1u << (c - 'a'))
             refuse("--%s is given twice", name_of(options, c));
+        if (optarg != NULL && *optarg == '\0')
+            refuse("--%s wants something that is not empty", name_of(options, c));
         given |= 1u << (c - 'a');
         switch (c) {
         case 'd': o->set = optarg; break;
@@ -420,7 +422,7 @@ int main(int argc, char **argv)
     read_options(&o, argc, argv);
     if (!read_data(&o, &train, &test)) {
         fprintf(stderr, "softmax: %s\n", dl_error_text());
-        return 1;
+        return 2;
     }
     int status = 2;
     if (o.batch > train.n)

@@ -325,5 +325,8 @@ int main(int argc, char *argv[])
         compare_dropout();
     else
         print_fits();
-    return fflush(stdout) == 0 && !ferror(stdout) ? 0 : 1;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return 0;
+    fprintf(stderr, "tradeoff: standard output could not be written\n");
+    return 1;
 }

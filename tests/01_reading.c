@@ -97,6 +97,12 @@ Test(base, percent_signs_in_arguments_are_not_read_as_formats)
     cr_assert(eq(str, (char *)dl_error_text(), "100 %n %s"));
 }
 
+Test(base, a_message_is_one_line_whatever_a_file_is_called)
+{
+    dl_error("%s: no such file", "a\nb\r\tc\x1b\xc3\xa4");
+    cr_assert(eq(str, (char *)dl_error_text(), "a?b??c?\xc3\xa4: no such file"));
+}
+
 Test(base, dl_fail_takes_its_place_from_the_caller)
 {
     cr_assert(eq(str, report_of(dl_fail("a.c", 12, "f", "x is %d", 7)), "a.c:12: f: x is 7"));

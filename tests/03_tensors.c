@@ -1487,7 +1487,7 @@ Test(npy, outside_of_scopes_the_result_is_permanent)
     dl_tensor_free(t), dl_tensor_free(u);
 }
 
-Test(npy, every_truncation_and_every_extra_byte_is_refused)
+Test(npy, every_truncation_every_extra_byte_and_every_wrong_bit_of_the_header_is_refused)
 {
     dl_scope s = dl_scope_enter(DL_NO_GRAD);
     cr_assert(dl_npy_write(path, counted(DL_SHAPE(3, 4))));
@@ -1499,6 +1499,17 @@ Test(npy, every_truncation_and_every_extra_byte_is_refused)
         sprintf(what, "%zu of %zu bytes", cut, n);
         if (cut != n)
             refused(cut < 128 ? "it ends within its header" : "bytes of numbers do not make the shape [3, 4]", what);
+    }
+    for (size_t bit = 0; bit < 8 * 128; bit++) {            /* any one bit of the header */
+        bytes[bit / 8] ^= (char)(1 << bit % 8);
+        write_bytes(bytes, n);
+        bytes[bit / 8] ^= (char)(1 << bit % 8);
+        sprintf(what, "bit %zu", bit);
+        dl_tensor *t = dl_npy_read(path);
+        if (t == NULL)
+            refused("", what);
+        else                                                /* a blank that became a leading zero */
+            cr_assert(dl_equal(t, counted(DL_SHAPE(3, 4))), "%s", what);
     }
     free(bytes);
     dl_scope_leave(s);

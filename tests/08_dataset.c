@@ -253,6 +253,20 @@ Test(idx, headers_that_make_no_sense_are_refused)
         images[bad[k].at] = was;
         refused(read_pair(&d, "x", "y"), &d, bad[k].word, "a bad header");
     }
+    for (size_t bit = 0; bit < 8 * 16; bit++) {         /* any one bit of the header */
+        images[bit / 8] ^= (unsigned char)(1 << bit % 8);
+        put("x", images, sizeof images);
+        images[bit / 8] ^= (unsigned char)(1 << bit % 8);
+        refused(read_pair(&d, "x", "y"), &d, "", "a turned bit");
+    }
+    put("x", images, sizeof images);
+    for (size_t bit = 0; bit < 8 * 8; bit++) {
+        labels[bit / 8] ^= (unsigned char)(1 << bit % 8);
+        put("y", labels, sizeof labels);
+        labels[bit / 8] ^= (unsigned char)(1 << bit % 8);
+        refused(read_pair(&d, "x", "y"), &d, "", "a turned bit");
+    }
+    put("y", labels, sizeof labels);
     unsigned char wrap[20] = {0, 0, 8, 4, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0};      /* 2^64 = 0 */
     put("x", wrap, sizeof wrap);
     refused(read_pair(&d, "x", "y"), &d, "more than", "lengths whose product wraps");
@@ -343,8 +357,15 @@ Test(csv, what_is_no_table_is_refused_with_its_line)
         {" 1,0\n", ":1: column 1"}, {"1 ,0\n", ":1: column 1"}, {"1e99,0\n", ":1: column 1"}, {",0\n", ":1: column 1"},
         {"1,\n", ":1: column 2"}, {"1,2,\n", ":1: column 3"}, {"1e,0\n", ":1: column 1"}, {"--1,0\n", ":1: column 1"},
         {"1,3\n", ":1: label 3"}, {"1,-1\n", ":1: label -1"}, {"1,0.5\n", ":1: label 0.5"}, {"1,1e30\n", ":1: label 1e+30"},
-        {"1;0\n", ":1: 1 columns"}, {"1,0\n2,nan\n", ":2: column 2"},
+        {"1;0\n", ":1: 1 columns"}, {"1,0\n2,nan\n", ":2: column 2"}, {"1\t0\n", ":1: 1 columns"}, {",\n", ":1: column 1"},
+        {"1,0\r\r\n", ":1: column 2"}, {"\"1\",0\n", ":1: column 1"}, {"1,\"0\"\n", ":1: column 2"}, {"1,0 \n", ":1: column 2"},
+        {"1e+,0\n", ":1: column 1"}, {"1.2.3,0\n", ":1: column 1"}, {"+-1,0\n", ":1: column 1"}, {".,0\n", ":1: column 1"},
+        {"e5,0\n", ":1: column 1"}, {"1_000,0\n", ":1: column 1"}, {"1d3,0\n", ":1: column 1"}, {"-inf,0\n", ":1: column 1"},
+        {"infinity,0\n", ":1: column 1"}, {"NAN(1),0\n", ":1: column 1"}, {"0x1p3,0\n", ":1: column 1"}, {"# note\n1,0\n", ":1: 1 columns"},
+        {"\xef\xbb\xbf" "1,0\n", ":1: column 1"}, {"1,0\n\n2,0\n", ":2: 1 columns"}, {"1,4294967296\n", ":1: label 4.29497e+09"},
+        {"1,-0.5\n", ":1: label -0.5"}, {"1,2.9999\n", ":1: label 2.9999"}, {"-1e99,0\n", ":1: column 1"}, {"1,0\n1,0,\n", ":2: 3 columns"},
     };
+    cr_assert(sizeof bad / sizeof *bad >= 40);
     struct dl_dataset d;
     for (size_t k = 0; k < sizeof bad / sizeof *bad; k++)
         refused(read_text(&d, bad[k].text, 0, 3), &d, bad[k].word, bad[k].text);
@@ -364,7 +385,7 @@ Test(csv, a_line_without_end_is_refused)
     free(text);
 }
 
-Test(csv, every_truncation_of_a_compressed_table_is_refused)
+Test(csv, every_truncation_and_every_turned_bit_of_a_compressed_table_is_refused_or_harmless)
 {
     unsigned char packed[256];
     struct dl_dataset d;
@@ -375,6 +396,19 @@ Test(csv, every_truncation_of_a_compressed_table_is_refused)
         put("cut.gz", packed, k);
         refused(dl_read_csv(&d, path_of("cut.gz"), 0, 3), &d, "", "a cut table");
     }
+    struct dl_dataset whole;                            /* and every turned bit, but for those that mean nothing */
+    cr_assert(dl_read_csv(&whole, path_of("t.gz"), 0, 3));
+    for (size_t bit = 0; bit < 8 * n; bit++) {
+        packed[bit / 8] ^= (unsigned char)(1 << bit % 8);
+        put("bad.gz", packed, n);
+        packed[bit / 8] ^= (unsigned char)(1 << bit % 8);
+        if (dl_read_csv(&d, path_of("bad.gz"), 0, 3)) {
+            cr_assert(d.n == whole.n && memcmp(d.x, whole.x, (size_t)d.n * sizeof *d.x) == 0);
+            dl_dataset_free(&d);
+        } else
+            cr_assert(strchr(dl_error_text(), '\n') == NULL && dl_error_text()[0] != '\0' && d.x == NULL);
+    }
+    dl_dataset_free(&whole);
     put("raw.gz", text, strlen(text));
     refused(dl_read_csv(&d, path_of("raw.gz"), 0, 3), &d, "not compressed by gzip", "a raw table");
 }
@@ -446,6 +480,11 @@ Test(sets, missing_and_mixed_sets_are_refused)
     put_gz("train-images-idx3-ubyte.gz", images, sizeof images), put_gz("train-labels-idx1-ubyte.gz", labels, sizeof labels);
     put_gz("t10k-images-idx3-ubyte.gz", small, sizeof small), put_gz("t10k-labels-idx1-ubyte.gz", one, sizeof one);
     refused(dl_read_fashion(&a, &b, folder), &a, "differ in size", "two sizes");
+    cr_assert(b.x == NULL && b.label == NULL);
+    unsigned char flat[4 + 8 + 12] = {0, 0, 8, 2, 0, 0, 0, 3, 0, 0, 0, 4};
+    put_gz("train-images-idx3-ubyte.gz", flat, sizeof flat);
+    put_gz("t10k-images-idx3-ubyte.gz", flat, sizeof flat), put_gz("t10k-labels-idx1-ubyte.gz", labels, sizeof labels);
+    refused(dl_read_fashion(&a, &b, folder), &a, "not height and width", "images without height");
     cr_assert(b.x == NULL && b.label == NULL);
 }
 

@@ -13,6 +13,7 @@
 #include "random.h"
 
 #include "fails_with.h"
+#include "small_fashion.h"
 #include "oracle/oracle.h"
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -609,7 +610,9 @@ Test(mlp_first, wrong_arguments_are_refused_in_one_line)
         "--activation rel", "--activation ''", "--start cold", "--seed -1", "--seed 2147483648", "--seeds 0",
         "--seeds 101", "--threads 0", "--threads 65", "--threads", "--unknown", "word", "--help=1",
         "--epochs 1 --epochs 2", "--lr 1 --lr 1", "--start zero --epochs 0 --start zero", "--seeds 2 --seed 1",
-        "--seeds 2 --weights /dev/null"};
+        "--seeds 2 --weights /dev/null", "--seeds 2 --seeds 2", "--threads 1 --threads 1", "--hidden 1 --hidden 1", "--data a --data b",
+        "--weights a --weights b", "--activation relu --activation relu", "--batch 1 --batch 1", "--data", "--weights", "--lr", "--lr ''",
+        "--weights ''", "--batch 1e99", "--batch nan", "--seed 99999999999999999999", "--hidden 0x10", "-e", "''", "--data /nowhere", "--data ''"};
     for EACH(i, wrong) {
         char command[200];
         int lines;
@@ -617,6 +620,26 @@ Test(mlp_first, wrong_arguments_are_refused_in_one_line)
         int status = status_of(command, &lines);
         cr_assert(status == 2 && lines == 1, "%s: status %d, %d lines", command, status, lines);
     }
+}
+
+Test(mlp_first, data_that_cannot_be_used_are_refused_in_one_line)
+{
+    char folder[] = "/tmp/dlfs-09-XXXXXX", command[200];
+    int lines, status;
+    cr_assert(mkdtemp(folder) != NULL);
+    for (int i = 0; i < BAD_FASHION + 4; i++) {
+        bool sound = i >= BAD_FASHION;          /* as data: but the images are too small, or the batch is too large, or all is well */
+        if (sound)
+            write_fashion(folder, 10, 10, i == BAD_FASHION ? 14 : 28, 9);
+        else
+            write_fashion(folder, bad_fashion[i].training, bad_fashion[i].test, bad_fashion[i].side, bad_fashion[i].label);
+        int batch = i == BAD_FASHION + 1 ? 64 : i == BAD_FASHION + 2 ? 11 : 10;
+        snprintf(command, sizeof command, "mlp_first --epochs 1 --batch %d --data %s", batch, folder);
+        status = status_of(command, &lines);
+        cr_assert(i == BAD_FASHION + 3 ? status == 0 && lines == 0 : status == 2 && lines == 1, "%d: status %d, %d lines", i, status, lines);
+    }
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    cr_assert(system(command) == 0);
 }
 
 Test(mlp_first, help_and_what_the_world_does_wrong)
@@ -629,6 +652,11 @@ Test(mlp_first, help_and_what_the_world_does_wrong)
     cr_assert(status_of("approximate ''", &lines) == 2 && lines == 1);
     cr_assert(status_of("approximate --help", &lines) == 0 && lines == 0);
     cr_assert(status_of("approximate --curves x", &lines) == 2 && lines == 1);
-    cr_assert(status_of("mlp_first --data /nowhere", &lines) == 1 && lines == 1);
+    static const char *const prints[] = {"depth --histograms", "approximate --curves", "mlp_first --epochs 0"};
+    for EACH(i, prints) {
+        char command[100];
+        snprintf(command, sizeof command, BUILD "/%s 2>&1 >/dev/full | wc -l | grep -q '^1$'", prints[i]);
+        cr_assert(system(command) == 0, "%s", prints[i]);
+    }
     cr_assert(status_of("mlp_first --epochs 0 --weights /nowhere/file", &lines) == 1 && lines == 1);
 }

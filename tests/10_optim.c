@@ -921,7 +921,7 @@ static int status_of(const char *arguments, int *lines)
 Test(bowls, wrong_arguments_are_refused_in_one_line)
 {
     const char *wrong[] = {"--unknown", "word", "--paths=1", "--help=1", "--paths --rates", "--rates --rates",
-                           "--conditions x", "-p", "''"};
+                           "--conditions x", "-p", "''", "--paths --conditions", "--paths=", "-", "-- x", "--paths --unknown"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         int lines, status = status_of(wrong[i], &lines);
         cr_assert(status == 2 && lines == 1, "bowls %s: status %d, %d lines", wrong[i], status, lines);

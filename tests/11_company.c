@@ -5,7 +5,20 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
+
+/* CRC-32 of a tensor's numbers as floats. */
+static int64_t checksum(const dl_tensor *t)
+{
+    float *x = malloc(t->size * sizeof *x);
+    for (size_t i = 0; i < t->size; i++)
+        x[i] = (float)dl_data(t)[i];
+    int64_t crc = (int64_t)crc32(0, (const unsigned char *)x, (unsigned)(t->size * sizeof *x));
+    free(x);
+    return crc;
+}
 
 /* From one seed: PyTorch's initial weights to the bit, its batches, and its first 20 losses to 1e-5. */
 Test(company, of_pytorch_for_20_steps)
@@ -25,8 +38,11 @@ Test(company, of_pytorch_for_20_steps)
         sprintf(name, "fc%d", l + 1);
         dl_linear_init(&layer[l], &params, name, width[l], width[l + 1], &random);
     }
+    struct oracle_tensor crc = oracle_get(&o, "crc");               /* by name: the biases first */
+    cr_assert(crc.count == 6 && params.n == 6);
     for (int k = 0; k < params.n; k++) {
         const dl_tensor *t = params.list[k].tensor;
+        cr_assert(checksum(t) == crc.i64[k ^ 1], "%s", params.list[k].name);
         struct oracle_tensor want = oracle_get(&o, "%s", params.list[k].name);
         int every = want.count < t->size ? 16 : 1, columns = t->shape.dim[t->shape.rank - 1];
         cr_assert(eq(sz, want.count * (size_t)every, t->size));

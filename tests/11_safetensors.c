@@ -80,30 +80,31 @@ int close(int fd)
     return -1;
 }
 
-/* Requests for memory, when they are counted. */
+/* Requests for memory, when they are counted; number `refuse_at` of them is refused. */
 static bool count_bytes;
 static size_t requested, largest;
+static int requests, refuse_at;
 #ifndef __SANITIZE_ADDRESS__
-static void count_request(size_t n)
+static bool grant(size_t n)
 {
     requested += count_bytes ? n : 0;
     largest = count_bytes && n > largest ? n : largest;
+    requests += count_bytes;
+    return !count_bytes || requests != refuse_at;
 }
 void *malloc(size_t n)
 {
     static void *(*real)(size_t);
     if (real == NULL)
         real = (void *(*)(size_t))dlsym(RTLD_NEXT, "malloc");
-    count_request(n);
-    return real(n);
+    return grant(n) ? real(n) : NULL;
 }
 void *realloc(void *p, size_t n)
 {
     static void *(*real)(void *, size_t);
     if (real == NULL)
         real = (void *(*)(void *, size_t))dlsym(RTLD_NEXT, "realloc");
-    count_request(n);
-    return real(p, n);
+    return grant(n) ? real(p, n) : NULL;
 }
 #endif
 
@@ -998,6 +999,87 @@ Test(safetensors, every_call_of_the_system_that_reads_fails_once)
             dl_safetensors_free(&f);
         cr_assert(eq(int, descriptors(), before));
     }
+}
+
+#ifndef __SANITIZE_ADDRESS__
+Test(safetensors, every_request_for_memory_fails_once_and_is_reported)
+{
+    struct dl_safetensors f;
+    int before = descriptors(), refused = 0;
+    write_small();
+    for (bool done = false; !done; refused += !done) {
+        requests = 0;
+        refuse_at = refused + 1;
+        count_bytes = true;
+        bool good = dl_safetensors_read(&f, path);
+        count_bytes = false;
+        done = requests < refuse_at;
+        cr_assert(good == done, "request %d of %d", refuse_at, requests);
+        if (!good)
+            cr_assert(contains("no memory for its"), "%s", dl_error_text());
+        dl_safetensors_free(&f);
+        cr_assert(eq(int, descriptors(), before));
+    }
+    refuse_at = 0;
+    cr_assert(ge(int, refused, under_valgrind() ? 0 : 8), "only %d requests", refused);
+}
+#endif
+
+/* Each call of the system fails once while a checkpoint is saved over another: one of the two is there, whole. */
+Test(safetensors, every_call_of_the_system_that_saves_fails_once)
+{
+    static const int reasons[] = {EIO, ENOSPC, EDQUOT, EROFS, EACCES};
+    int failures = 0, before = descriptors();
+    for (size_t i = 0; i < len(reasons); i++) {
+        bool done = false;
+        for (long k = 1; !done && k < 100; k++) {
+            struct dl_safetensors f;
+            write_small();
+            struct dl_entry e = {"x", DL_U8, 1, {4000}, 4000, noise};
+            calls = 0;
+            fail_with = reasons[i];
+            failed_call = NULL;
+            fail_at = k;
+            bool good = dl_safetensors_write(path, 1, &e, 0, NULL);
+            fail_at = -1;
+            done = failed_call == NULL;
+            if (!good)
+                one_line();
+            failures += !good;
+            cr_assert(good || !done, "%s", dl_error_text());
+            cr_assert(dl_safetensors_read(&f, path) && f.has_crc, "after %s: %s", failed_call, dl_error_text());
+            cr_assert(good ? f.n == 1 : f.n == 1 || f.n == 7);
+            if (!good && failed_call[0] != 'f' && strcmp(failed_call, "open") != 0)
+                cr_assert(eq(int, f.n, 7), "after %s", failed_call);
+            dl_safetensors_free(&f);
+            cr_assert(eq(int, descriptors(), before));
+        }
+        cr_assert(done);
+    }
+    cr_assert(ge(int, failures, 6 * (int)len(reasons)), "%d", failures);
+}
+
+/* The disk becomes full at 20 places of a checkpoint. */
+Test(safetensors, a_disk_that_is_full_leaves_the_old_checkpoint)
+{
+    write_small();
+    size_t n;
+    char *bytes = read_bytes(path, &n);
+    for (int i = 0; i < 20; i++) {
+        struct rlimit limit = {(rlim_t)(i * (int)n / 20), RLIM_INFINITY}, none = {RLIM_INFINITY, RLIM_INFINITY};
+        struct dl_entry e = {"x", DL_U8, 1, {4000}, 4000, noise};
+        setrlimit(RLIMIT_FSIZE, &limit);
+        bool good = dl_safetensors_write(path, 1, &e, 0, NULL);
+        setrlimit(RLIMIT_FSIZE, &none);
+        cr_assert(not(good));
+        cr_assert(contains("File too large"), "%s", dl_error_text());
+        size_t m;
+        char *now = read_bytes(path, &m);
+        cr_assert(m == n && memcmp(now, bytes, n) == 0);
+        free(now);
+        cr_assert(eq(int, files(), 1));
+    }
+    free(bytes);
 }
 
 Test(safetensors, the_writer_refuses_what_the_reader_would_refuse)

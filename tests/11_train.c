@@ -19,7 +19,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #ifdef __has_feature
 #if __has_feature(address_sanitizer)
@@ -93,6 +92,7 @@ Test(options, help_is_printed_with_status_0)
 }
 
 #ifndef DL_DOUBLE                      /* the programs are those of the other build */
+#include "small_fashion.h"
 
 /* ---- Programs --------------------------------------------------------------------------------------------------- */
 
@@ -134,31 +134,13 @@ static bool same_files(const char *a, const char *b) { return run("cmp @/%s @/%s
 
 #define SMALL BUILD "/mlp --examples 1280 --epochs 2 "
 
-/* One file of a data set: n images of noise of side * side bytes, or, if side is 0, n labels. */
-static void write_idx(const char *name, int n, int side, int label)
-{
-    char path[120];
-    sprintf(path, "%s/data/%s-ubyte.gz", folder, name);
-    gzFile f = gzopen(path, "wb1");
-    cr_assert(f != NULL);
-    unsigned char head[16] = {0, 0, 8, side > 0 ? 3 : 1, 0, 0, (unsigned char)(n >> 8), (unsigned char)n,
-                              0, 0, 0, (unsigned char)side, 0, 0, 0, (unsigned char)side};
-    gzwrite(f, head, side > 0 ? 16 : 8);
-    struct dl_random r;
-    dl_random_seed(&r, (uint64_t)(n + side));
-    for (int i = 0; i < n * (side > 0 ? side * side : 1); i++)
-        gzputc(f, side > 0 ? (int)dl_random_below(&r, 256) : i == n - 1 ? label : i % 10);
-    cr_assert(eq(int, gzclose(f), Z_OK));
-}
-
-/* @/data becomes a small set in the format of Fashion-MNIST; the last label is the given one. */
+/* @/data becomes a small set; the last label is the given one. */
 static void write_data(int training, int test, int side, int label)
 {
+    char data[60];
     cr_assert(eq(int, run("mkdir -p @/data"), 0));
-    write_idx("train-images-idx3", training, side, 0);
-    write_idx("train-labels-idx1", training, 0, label);
-    write_idx("t10k-images-idx3", test, side, 0);
-    write_idx("t10k-labels-idx1", test, 0, 0);
+    snprintf(data, sizeof data, "%s/data", folder);
+    write_fashion(data, training, test, side, label);
 }
 
 Test(mlp, wrong_arguments_are_one_line_and_status_2)
@@ -167,7 +149,13 @@ Test(mlp, wrong_arguments_are_one_line_and_status_2)
         "--threads -1", "--bogus", "--epochs", "--epochs 1 --epochs 2", "file", "--schedule steep", "--examples 60001",
         "--batch 60001", "--examples 10 --batch 11", "--init a --resume b", "--save", "--data", "--log=", "-x",
         "--epochs 1000001", "--lr 1e7", "--lr nan", "--threads 1025", "--seed 2147483648", "--examples -1",
-        "--trace -1", "--trace 1.5", "--quiet --quiet", "--quiet=1", "--schedule=", "--data /nowhere"};
+        "--trace -1", "--trace 1.5", "--quiet --quiet", "--quiet=1", "--schedule=", "--data /nowhere",
+        "--batch 1e99", "--seed nan", "--threads 99999999999999999999", "--examples 1x", "--lr ''", "--trace", "--lr=", "''", "-- x",
+        "--save a --save b", "--resume a --resume b", "--init a --init b", "--log a --log b", "--plot a --plot b",
+        "--data a --data b", "--lr 1 --lr 1", "--seed 1 --seed 1", "--threads 1 --threads 1", "--batch 1 --batch 1",
+        "--schedule cosine --schedule cosine", "--examples 1 --examples 1", "--trace 1 --trace 1", "--s x", "--resume=", "--init=",
+        "--plot=", "--schedule", "--examples", "--resume", "--init", "--log", "--plot", "--threads", "--seed", "--batch", "--lr",
+        "--log @/x --save @/x"};
     for (size_t i = 0; i < len(wrong); i++) {
         cr_assert(eq(int, run(BUILD "/mlp %s", wrong[i]), 2), "%s: %s", wrong[i], out);
         cr_assert(strncmp(out, "mlp: ", 5) == 0 && strchr(out, '\n') == out + strlen(out) - 1, "%s", out);
@@ -193,7 +181,9 @@ Test(mlp, data_that_cannot_be_used_are_one_line_and_status_2)
     }
     write_data(10, 10, 28, 9);
     cr_assert(eq(int, run(BUILD "/mlp --data @/data --batch 10 --epochs 1"), 0), "%s", out);
-    write_idx("train-labels-idx1", 9, 0, 0);
+    char data[60];
+    snprintf(data, sizeof data, "%s/data", folder);
+    write_idx(data, "train-labels-idx1", 9, 0, 0);
     cr_assert(eq(int, run(BUILD "/mlp --data @/data --batch 10"), 2));
     cr_assert(strstr(out, "not images with a label each") != NULL, "%s", out);
 }
@@ -214,6 +204,29 @@ Test(mlp, an_output_that_cannot_be_written_stops_it_before_it_begins)
 {
     cr_assert(eq(int, run("timeout 60 " BUILD "/mlp --epochs 1000000 --plot /nowhere/x"), 1), "%s", out);
     cr_assert(eq(int, run("timeout 60 " BUILD "/mlp --epochs 1000000 --log /nowhere/x"), 1), "%s", out);
+}
+
+/* So is a checkpoint that could not be saved; and no lock is left beside what is none. */
+Test(mlp, a_checkpoint_that_cannot_be_saved_stops_it_before_it_begins)
+{
+    cr_assert(eq(int, run("mkdir @/dir && mkfifo @/pipe && touch @/file && ln -s file @/link && ln -s nowhere @/loose"), 0));
+    static const char *const wrong[] = {"@/dir", "@/pipe", "@/link", "@/loose", "/dev/null", "/dev/full", "/nowhere/x", "@/file/x"};
+    for (size_t i = 0; i < len(wrong); i++) {
+        cr_assert(eq(int, run("timeout 60 " BUILD "/mlp --epochs 1000000 --save %s", wrong[i]), 1), "%s: %s", wrong[i], out);
+        cr_assert(strncmp(out, "mlp: ", 5) == 0 && strchr(out, '\n') == out + strlen(out) - 1, "%s", out);
+        cr_assert(strstr(out, "last checkpoint") == NULL, "%s", out);
+    }
+    cr_assert(eq(int, run("test ! -s @/file && test -L @/link && test -L @/loose && test ! -e @/loose && test -c /dev/null"), 0));
+    cr_assert(eq(int, run("find @ /dev -maxdepth 1 -name '*.lock' -o -maxdepth 1 -name '*.tmp' | grep ."), 1), "%s", out);
+}
+
+Test(mlp, without_anything_to_do_it_saves_nevertheless)
+{
+    cr_assert(eq(int, run(BUILD "/mlp --examples 64 --epochs 0 --save @/none --log @/none.tsv"), 0), "%s", out);
+    cr_assert(eq(int, run(BUILD "/dlinfo @/none | grep -q 'checksum: right'"), 0));
+    cr_assert(eq(int, run(BUILD "/mlp --examples 64 --epochs 1 --quiet --save @/a"), 0), "%s", out);
+    cr_assert(eq(int, run(BUILD "/mlp --examples 64 --epochs 1 --quiet --resume @/a --save @/b"), 0), "%s", out);
+    cr_assert(same_files("a", "b"));
 }
 
 Test(mlp, the_number_of_threads_changes_no_byte)
@@ -299,6 +312,38 @@ Test(mlp, interrupted_at_20_random_steps_and_resumed_it_ends_with_the_same_bytes
         cr_assert(same_files("a.tsv", "b.tsv"), "the logs differ");
     }
     cr_assert(ge(int, different, RUNS / 2), "only %d different steps", different);
+}
+
+/* Nothing can be saved at that moment, but what was saved before is whole, and the run that goes on from there ends the same. */
+Test(mlp, killed_at_random_moments_and_resumed_it_ends_with_the_same_bytes)
+{
+    struct dl_random r;
+    int killed = 0, resumed = 0, status;
+    dl_random_seed(&r, (uint64_t)time(NULL));
+    write_data(800, 100, 28, 0);
+    double begin = now();
+    cr_assert(eq(int, run(NOISE "--quiet --save @/a --log @/a.tsv"), 0), "%s", out);
+    double whole = now() - begin;
+    for (int k = 0; k < 100 && killed < RUNS; k++) {
+        bool resume = is_there("b");
+        pid_t child = start(resume);
+        usleep((unsigned)(1e6 * whole * dl_random_uniform(&r)));
+        kill(child, SIGKILL);
+        waitpid(child, &status, 0);
+        killed += WIFSIGNALED(status);
+        resumed += resume;
+        if (WIFEXITED(status)) {                                /* it was faster */
+            cr_assert(eq(int, WEXITSTATUS(status), 0));
+            cr_assert(same_files("a", "b") && same_files("a.tsv", "b.tsv"));
+            cr_assert(eq(int, run("rm -f @/b @/b.tsv"), 0));
+        } else if (is_there("b")) {
+            cr_assert(eq(int, run(BUILD "/dlinfo @/b | grep -q '^# checksum: right'"), 0), "%s", out);
+        }
+    }
+    waitpid(start(is_there("b")), &status, 0);
+    cr_assert(eq(int, status, 0));
+    cr_assert(same_files("a", "b") && same_files("a.tsv", "b.tsv"));
+    cr_assert(ge(int, killed, RUNS / 2), "killed %d times, resumed %d times", killed, resumed);
 }
 
 Test(mlp, interrupted_without_save_it_says_that_nothing_was_kept)

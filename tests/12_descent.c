@@ -156,6 +156,7 @@ Test(qr, refuses_the_callers_mistakes)
 /* ---- The programs ----------------------------------------------------------------------------------------------- */
 
 #ifndef DL_DOUBLE
+#include "small_fashion.h"
 
 static char out[65536];
 
@@ -263,12 +264,53 @@ Test(memorise, learns_all_three_sets_by_heart)
 
 Test(memorise, wrong_arguments_are_refused)
 {
-    is_refused("memorise --examples 0", 2, "examples");
-    is_refused("memorise --epochs 1001", 2, "epochs");
-    is_refused("memorise --lr x", 2, "lr");
-    is_refused("memorise --threads 1025", 2, "threads");
-    is_refused("memorise --data /nowhere", 1, "/nowhere/");
-    is_refused("memorise extra", 2, "extra");
+    static const char *const bad[][2] = {
+        {"--examples 0", "examples"}, {"--examples 60001", "examples"}, {"--epochs 0", "epochs"}, {"--epochs 1001", "epochs"},
+        {"--width 0", "width"}, {"--width 4097", "width"}, {"--batch 0", "batch"}, {"--batch 60001", "batch"},
+        {"--batch 1001", "a batch of 1001"}, {"--examples 10", "a batch of 64"}, {"--lr x", "lr"}, {"--lr -1", "lr"}, {"--lr nan", "lr"},
+        {"--seed -1", "seed"}, {"--seed 1e99", "seed"}, {"--threads 1025", "threads"}, {"--threads ''", "threads"}, {"--data", "data"},
+        {"--data /nowhere", "/nowhere/"}, {"--data=", "data"}, {"extra", "extra"}, {"--what", "what"}, {"--lr 1 --lr 1", "twice"},
+    };
+    for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
+        char arguments[128];
+        snprintf(arguments, sizeof arguments, "memorise %s", bad[k][0]);
+        is_refused(arguments, 2, bad[k][1]);
+    }
+    cr_assert(run("memorise --examples 10 --batch 10 --epochs 1 --width 2 >/dev/full", false) == 1);
+}
+
+Test(memorise, data_that_cannot_be_used_are_refused)
+{
+    char folder[] = "/tmp/dlfs-12-XXXXXX", command[100], clothes[100];
+    cr_assert(mkdtemp(folder) != NULL);
+    snprintf(command, sizeof command, "memorise --epochs 1 --width 2 --examples 10 --batch 10 --data %s", folder);
+    snprintf(clothes, sizeof clothes, "generalize --epochs 1 --width 8 --seeds 1 --data %s", folder);
+    for (int k = 0; k < BAD_FASHION; k++) {
+        write_fashion(folder, bad_fashion[k].training, bad_fashion[k].test, bad_fashion[k].side, bad_fashion[k].label);
+        is_refused(command, 2, bad_fashion[k].why);
+        is_refused(clothes, 2, bad_fashion[k].why);
+    }
+    write_fashion(folder, 10, 10, 14, 0);
+    is_refused(command, 2, "not 28 by 28");
+    is_refused(clothes, 2, "10 examples, and 10 for the test, are too few");
+    write_fashion(folder, 9, 10, 28, 0);
+    is_refused(command, 2, "there are 9 examples, not 10");
+    write_fashion(folder, 10, 10, 28, 0);
+    cr_assert(run(command, false) == 0);
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    cr_assert(system(command) == 0);
+}
+
+Test(words, of_programs_without_options)
+{
+    static const char *const bad[] = {"restrain curve", "restrain ''", "restrain curves curves", "restrain --curves", "tradeoff",
+                                      "tradeoff ''", "tradeoff degrees", "tradeoff degree decay", "tradeoff --what"};
+    for (size_t k = 0; k < sizeof bad / sizeof *bad; k++)
+        is_refused(bad[k], 2, "usage: ");
+    cr_assert(system(BUILD "/tradeoff fits 2>&1 >/dev/full | grep -qx 'tradeoff: standard output could not be written'") == 0);
+    cr_assert(setenv("DLFS_DATA", "/nowhere", 1) == 0);
+    is_refused("restrain", 2, "/nowhere/digits.csv.gz: No such file");
+    cr_assert(unsetenv("DLFS_DATA") == 0);
 }
 
 #endif

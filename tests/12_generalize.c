@@ -27,6 +27,9 @@ Test(generalize, wrong_arguments_are_refused_in_one_line_with_status_2)
         {"--epochs -1", "--epochs"}, {"--epochs 1x", "--epochs"}, {"--lr nan", "--lr"}, {"--flip 1.5", "--flip"},
         {"--width -2", "--width"}, {"--examples 31", "too few"}, {"--what", "--what"}, {"extra", "extra"},
         {"--set digits --examples 1438", "1437 examples, not 1438"}, {"--seeds 1 --seeds 2", "twice"},
+        {"--validate --validate", "twice"}, {"--validate=1", "validate"}, {"--flip -1.5", "--flip"}, {"--width 1e99", "--width"},
+        {"--examples -1", "--examples"}, {"--lr ''", "--lr"}, {"--lr -1", "--lr"}, {"--data", "--data"}, {"--data=", "--data"},
+        {"--task ''", "--task"}, {"--recipe", "--recipe"}, {"--seed 99999999999999999999", "--seed"}, {"--threads x", "--threads"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         int status = run(bad[i].arguments, true);
@@ -37,9 +40,9 @@ Test(generalize, wrong_arguments_are_refused_in_one_line_with_status_2)
     }
 }
 
-Test(generalize, missing_data_and_full_disks_are_reported_with_status_1)
+Test(generalize, missing_data_and_full_disks_are_reported)
 {
-    cr_assert(run("--data /nowhere", true) == 1);
+    cr_assert(run("--data /nowhere", true) == 2);
     cr_assert(strstr(out, "/nowhere/") != NULL, "%s", out);
     cr_assert(run("--set digits --epochs 1 --seeds 1 --width 8 2>&1 >/dev/full", false) == 1);
 }

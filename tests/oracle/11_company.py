@@ -1,12 +1,14 @@
 #!/usr/bin/python3
 """What a user of PyTorch would write for the program mlp: the same network, the same optimiser without a schedule, and
-the same seed. Writes 11_company.safetensors for tests/11_company.c: the initial weights, the labels of the first 20
-batches, and the losses of the first 20 steps. With --seeds N it trains N networks for 10 epochs and prints a table; with
+the same seed. Writes 11_company.safetensors for tests/11_company.c: the initial weights (of large matrices every 16th
+row, but the checksums of all, in the order of their names), the labels of the first 20 batches, and the losses of the
+first 20 steps. With --seeds N it trains N networks for 10 epochs and prints a table; with
 --parting it lays the losses of an epoch side by side."""
 import gzip
 import os
 import subprocess
 import sys
+import zlib
 
 import numpy
 import torch
@@ -45,6 +47,7 @@ def record(train):
     model, loader, optimizer = begin(7, train)
     tensors = {f"fc{i // 2 + 1}.{name}": p.detach().numpy().copy() for i in (0, 2, 4)
                for name, p in model[i].named_parameters()}
+    tensors["crc"] = numpy.array([zlib.crc32(tensors[name].tobytes()) for name in sorted(tensors)])
     tensors["fc1.weight"] = tensors["fc1.weight"][::16].copy()      # every 16th row: the file shall stay small
     tensors["fc2.weight"] = tensors["fc2.weight"][::16].copy()
     losses, labels = [], []

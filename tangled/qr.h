@@ -23,10 +23,9 @@ bool dl_qr_init(struct dl_qr *q, int rows, int columns, const double *a,
                 double ridge);
 void dl_qr_free(struct dl_qr *q);
 
-/* Let w, as many numbers as A has columns, make |A w - y|^2 + ridge |w|^2
-   least; if
-   many do (ridge = 0 and A is wide), the shortest of them. y has as many
-   numbers as A has rows. */
+/* Let w, of as many numbers as A has columns, make |A w - y|^2 + ridge |w|^2
+   least; if many do (ridge = 0 and A is wide), the shortest of them. y has
+   as many numbers as A has rows. */
 void dl_qr_solve(const struct dl_qr *q, const double *y, double *w);
 
 /* The smallest singular value of A: the least length of A v, or of A' v if

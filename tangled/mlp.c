@@ -261,8 +261,9 @@ static bool save(struct run *r)
         return dl_error("the weights are not finite");
     if (o->log != NULL && !dl_text_save(&r->log, o->log))
         return false;
-    r->saved = o->save == NULL || dl_state_save(&r->state, o->save);
-    return r->saved;
+    if (o->save != NULL && !dl_state_save(&r->state, o->save))
+        return false;
+    return r->saved = true;
 }
 
 static void print_log(struct run *r)
@@ -328,7 +329,6 @@ static bool stop(struct run *r)
 
 static int finish(struct run *r, bool good)
 {
-    const char *save_to = r->o.common.save;
     if (good && dl_caught_signal() != 0 && r->step < all_steps(r)) {
         good = stop(r);
         if (good)
@@ -340,9 +340,9 @@ static int finish(struct run *r, bool good)
         good = plot(r);
     if (good && (fflush(stdout) != 0 || ferror(stdout)))
         good = dl_error("standard output could not be written");
-    if (!good && save_to != NULL && access(save_to, F_OK) == 0)
+    if (!good && r->saved && r->o.common.save != NULL)
         fprintf(stderr, "mlp: %s; the last checkpoint is in %s\n",
-                dl_error_text(), save_to);
+                dl_error_text(), r->o.common.save);
     else if (!good)
         fprintf(stderr, "mlp: %s\n", dl_error_text());
     return good ? 0 : 1;

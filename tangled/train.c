@@ -134,7 +134,10 @@ int dl_read_options(int argc, char *argv[], const char *about,
     if (!help)
         return -1;
     print_help(program, about, table);
-    return fflush(stdout) == 0 ? 0 : 1;
+    if (fflush(stdout) == 0)
+        return 0;
+    fprintf(stderr, "%s: standard output could not be written\n", program);
+    return 1;
 }
 
 static volatile sig_atomic_t caught;

@@ -64,8 +64,24 @@ ssize_t write(int fd, const void *p, size_t n)
 }
 ssize_t read(int fd, void *p, size_t n) { return shall_fail("read") ? -1 : REAL(read)(fd, p, n); }
 int fsync(int fd) { return shall_fail("fsync") ? -1 : REAL(fsync)(fd); }
-int rename(const char *a, const char *b) { return shall_fail("rename") ? -1 : REAL(rename)(a, b); }
-int flock(int fd, int how) { return shall_fail("flock") ? -1 : REAL(flock)(fd, how); }
+
+static int unlocked_renames;           /* of files that another program could have locked */
+int rename(const char *a, const char *b)
+{
+    int fd = REAL(open)(a, O_RDWR | O_CLOEXEC);
+    unlocked_renames += fd >= 0 && REAL(flock)(fd, LOCK_EX | LOCK_NB) == 0;
+    if (fd >= 0)
+        REAL(close)(fd);
+    return shall_fail("rename") ? -1 : REAL(rename)(a, b);
+}
+
+static void (*before_lock)(void);      /* what others do between our open and our flock */
+int flock(int fd, int how)
+{
+    if (before_lock != NULL)
+        before_lock();
+    return shall_fail("flock") ? -1 : REAL(flock)(fd, how);
+}
 int ftruncate(int fd, off_t n) { return shall_fail("ftruncate") ? -1 : REAL(ftruncate)(fd, n); }
 int fstat(int fd, struct stat *s) { return shall_fail("fstat") ? -1 : REAL(fstat)(fd, s); }
 int lstat(const char *p, struct stat *s) { return shall_fail("lstat") ? -1 : REAL(lstat)(p, s); }
@@ -83,8 +99,8 @@ int close(int fd)
 /* Requests for memory, when they are counted; number `refuse_at` of them is refused. */
 static bool count_bytes;
 static size_t requested, largest;
-static int requests, refuse_at;
 #ifndef __SANITIZE_ADDRESS__
+static int requests, refuse_at;
 static bool grant(size_t n)
 {
     requested += count_bytes ? n : 0;
@@ -233,6 +249,9 @@ Test(replace, a_left_over_of_a_dead_program_is_used_again_and_cut)
     write_bytes(temporary, "a long and useless text", 23);
     cr_assert(put("short"));
     holds("short");
+    write_bytes(temporary, "a long and useless text", 23);
+    cr_assert(put(""));
+    holds("");
     cr_assert(eq(int, files(), 1));
 }
 
@@ -450,6 +469,7 @@ Test(lock, dies_with_the_process_that_holds_it)
     fflush(NULL);
     pid_t child = fork();
     if (child == 0) {
+        alarm(20);                                          /* in case that the test fails before it kills us */
         c = dl_lock(path) >= 0;
         if (REAL(write)(pipes[1], &c, 1) == 1)
             for (;;)
@@ -482,6 +502,52 @@ Test(replace, while_one_writes_another_cannot)
     holds("ours");
     cr_assert(another_process(can_put));
     holds("theirs");
+}
+
+Test(lock, of_what_cannot_be_replaced_is_refused_and_leaves_nothing)
+{
+    cr_assert(lt(int, dl_lock(folder), 0));
+    cr_assert(contains("not a regular file"));
+    cr_assert(symlink("y", path) == 0);
+    cr_assert(lt(int, dl_lock(path), 0));
+    cr_assert(contains("not a regular file"));
+    cr_assert(unlink(path) == 0 && mkfifo(path, 0600) == 0);
+    cr_assert(lt(int, dl_lock(path), 0));
+    cr_assert(unlink(path) == 0);
+    cr_assert(lt(int, dl_lock("/dev/null"), 0));
+    cr_assert(lt(int, dl_lock(""), 0));
+    cr_assert(eq(int, files(), 0));
+    cr_assert(access("/dev/null.lock", F_OK) != 0);
+    sprintf(other, "%s.lock", folder);
+    cr_assert(access(other, F_OK) != 0);
+}
+
+/* Another program gives our temporary file its name, and a third one begins a new one. */
+static void finish_theirs(void)
+{
+    char temporary[160];
+    sprintf(temporary, "%s.tmp", path);
+    bool moved = REAL(rename)(temporary, path) == 0;
+    cr_assert(moved);
+    write_bytes(path, "theirs", 6);
+    write_bytes(temporary, "third", 5);
+}
+
+Test(replace, a_file_that_got_its_name_before_we_locked_it_is_not_touched)
+{
+    struct dl_replacement r;
+    before_lock = finish_theirs;
+    bool begun = dl_replace_begin(&r, path);
+    before_lock = NULL;
+    cr_assert(not(begun));
+    cr_assert(contains("another program"));
+    holds("theirs");
+}
+
+Test(replace, the_lock_is_held_until_the_file_has_its_name)
+{
+    cr_assert(put("one") && put("two"));
+    cr_assert(eq(int, unlocked_renames, 0));
 }
 
 /* Two processes save the same file as fast as they can: it is never anything but whole. */

@@ -91,6 +91,33 @@ Test(options, help_is_printed_with_status_0)
     cr_assert(eq(int, read_words("--count 3 --help --bogus"), 0));
 }
 
+/* The first signal is remembered, the second of a kind ends the process. */
+static void send_signals(const int sent[], int n, int wanted)
+{
+    int status;
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        dl_catch_signals();
+        for (int i = 0; i < n; i++)
+            raise(sent[i]);
+        _exit(dl_caught_signal());
+    }
+    waitpid(child, &status, 0);
+    cr_assert(eq(int, WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status), wanted));
+}
+
+Test(signals, are_remembered_and_a_second_one_ends_the_program)
+{
+    send_signals(NULL, 0, 0);
+    send_signals((int[]){SIGINT}, 1, SIGINT);
+    send_signals((int[]){SIGTERM}, 1, SIGTERM);
+    send_signals((int[]){SIGINT, SIGTERM}, 2, SIGTERM);
+    send_signals((int[]){SIGINT, SIGINT}, 2, -SIGINT);
+    send_signals((int[]){SIGTERM, SIGTERM}, 2, -SIGTERM);
+    send_signals((int[]){SIGXFSZ}, 1, 0);
+}
+
 #ifndef DL_DOUBLE                      /* the programs are those of the other build */
 #include "small_fashion.h"
 
@@ -197,6 +224,7 @@ Test(mlp, what_the_world_refuses_is_one_line_and_status_1)
         cr_assert(strncmp(out, "mlp: ", 5) == 0 && strchr(out, '\n') == out + strlen(out) - 1, "%s", out);
     }
     cr_assert(eq(int, run(BUILD "/mlp --examples 64 --epochs 1 >/dev/full"), 1));
+    cr_assert(eq(int, run(BUILD "/mlp --help 2>&1 >/dev/full | grep -qx 'mlp: standard output could not be written'"), 0));
 }
 
 /* What cannot be written is found before the training: this one would take a year. */
@@ -373,6 +401,10 @@ Test(mlp, a_loss_that_is_not_a_number_stops_it_and_the_checkpoint_stays)
     cr_assert(eq(int, run(SMALL "--quiet --init @/nan --save @/a"), 1));
     cr_assert(strstr(out, "the loss of step 1 is nan") != NULL || strstr(out, "is -nan") != NULL, "%s", out);
     cr_assert(same_files("a", "before"));
+    cr_assert(strstr(out, "last checkpoint") == NULL, "this run has saved none: %s", out);
+    cr_assert(eq(int, run(SMALL "--quiet --init @/nan --epochs 0 --save @/a"), 2));
+    cr_assert(eq(int, run(BUILD "/mlp --examples 1280 --quiet --init @/nan --epochs 0 --save @/a"), 1));
+    cr_assert(strstr(out, "the weights are not finite") != NULL && same_files("a", "before"), "%s", out);
 }
 
 Test(mlp, goes_on_only_with_the_same_options_and_a_checkpoint)

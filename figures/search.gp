@@ -12,7 +12,8 @@ plot "< grep -v of- figures/results/search-random.tsv | grep -v best" skip 2 usi
      "< grep -v of- figures/results/search-grid.tsv | grep -v best" skip 2 using 2:($6 < 0.8 ? 0.8 : $6) with points ls 2 title "grid"
 unset logscale
 unset ylabel
-set key bottom right
+unset key
+set key inside bottom right
 set xrange [0:82]
 set yrange [0.92:0.99]
 set format x "%g"

@@ -9,8 +9,9 @@
 
 /* A batch is [n, ...]: n examples, each one plane of height x width numbers
    or several, which are treated alike. It is changed in place, and nothing
-   is recorded. The numbers drawn depend on n alone, not on the reach or on
-   p, so that two runs that differ only there draw the same later on. */
+   is recorded. How much is drawn depends on the batch's shape alone, not on
+   the reach, p or sigma, so that two runs that differ only there draw the
+   same later on. */
 
 /* Move each example down and to the right by whole numbers, drawn uniformly
    from -reach ... reach (below 0: up, to the left). What leaves is lost, and

@@ -105,7 +105,7 @@ static bool must_be_turned(const struct factor *y)
 static double cost(int m, int n, int k, bool turn_y, bool turn_c,
                    const struct gemm_set *set)
 {
-    double columns = (n + set->lanes - 1) / set->lanes * set->lanes;
+    double columns = (n + set->lanes - 1) & -set->lanes; /* rounded up */
     double rows = m < 4 ? 4 : m;           /* fewer wait for each other */
     double cost = rows * columns * k;
     if (turn_y)

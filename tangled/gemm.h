@@ -39,7 +39,8 @@ typedef void dl_gemm_fill(const void *context, int i, int rows,
                           int p, int depth, dl_real *to, int stride);
 
 /* An elementwise function y = f(x), called with y = x, such as dl_vrelu.
-   It must not compute products. */
+   It must not compute products. (For dl_vrelu the product may do the same
+   without a call.) */
 typedef void dl_gemm_map(size_t n, const dl_real *x, dl_real *y);
 
 struct dl_product {

@@ -10,8 +10,7 @@ struct recipe {
     int epochs, batch, width[2];        /* of the hidden layers */
     double lr, decay;                   /* of AdamW */
     bool cosine;                        /* the rate falls to 0 */
-    double drop_input, drop;            /* probabilities of dropout */
-    double smoothing;                   /* of the labels */
+    double drop;                        /* probability of dropout */
     int reach;                          /* of shifts, in pixels ... */
     double moved;                       /* ... for this share of batches */
     double flip;                        /* probability of a mirror image */
@@ -19,7 +18,7 @@ struct recipe {
 };
 
 static const struct recipe fashion_recipe = {
-    .epochs = 30, .batch = 128, .width = {1024, 512}, .lr = 2e-3,
+    .epochs = 80, .batch = 128, .width = {1024, 512}, .lr = 2e-3,
     .decay = 0.1, .cosine = true, .drop = 0.25, .reach = 1, .moved = 0.25,
     .flip = 0.5, .average = 0.998
 };
@@ -38,7 +37,7 @@ static struct recipe up_to(struct recipe c, int last)
     if (last < 3)
         c.reach = 0, c.moved = c.flip = 0;
     if (last < 2)
-        c.drop_input = c.drop = c.smoothing = c.decay = 0;
+        c.drop = c.decay = 0;
     if (last < 1)
         c.cosine = false;
     return c;
@@ -76,7 +75,6 @@ static dl_tensor *forward_noisily(const struct network *m, dl_tensor *x,
                                   struct dl_random *r)
 {
     x = dl_view(x, DL_SHAPE(x->shape.dim[0], -1));
-    x = dl_dropout(x, c->drop_input, r);
     x = dl_linear_forward_act(&m->layer[0], x, DL_RELU);
     x = dl_dropout(x, c->drop, r);
     x = dl_linear_forward_act(&m->layer[1], x, DL_RELU);
@@ -103,9 +101,8 @@ static double step(struct network *m, struct dl_optimizer *o,
 {
     dl_scope scope = dl_scope_enter(DL_RECORD);
     dl_tensor *x = changed_batch(d, rows, c, r);
-    dl_tensor *loss = dl_cross_entropy_with(
-        forward_noisily(m, x, c, r), dl_dataset_labels(d, rows),
-        (struct dl_cross_entropy_options){.label_smoothing = c->smoothing});
+    dl_tensor *loss = dl_cross_entropy(forward_noisily(m, x, c, r),
+                                       dl_dataset_labels(d, rows));
     double value = (double)dl_item(loss);
     dl_zero_grad(&m->params);
     dl_backward(loss);
@@ -114,6 +111,7 @@ static double step(struct network *m, struct dl_optimizer *o,
     return value;
 }
 
+/* The mean loss of the last epoch. */
 static double train(struct network *m, struct dl_average *mean,
                     const struct recipe *c, const struct dl_dataset *d,
                     struct dl_random *r)
@@ -134,7 +132,7 @@ static double train(struct network *m, struct dl_average *mean,
         struct dl_ints rows = dl_loader_next(&batches);
         if (c->cosine)
             dl_optimizer_scale(&o, dl_schedule_warmup_cosine(
-                                   t, all / 20 + 1, all, 0));
+                                   t, all / 20 + (all > 1), all, 0));
         sum += step(m, &o, d, rows, c, r) * rows.n;
         dl_average_update(mean);
         t++;
@@ -157,6 +155,7 @@ static dl_tensor *probabilities(const struct network *m, dl_tensor *x,
     return dl_mul_scalar(p, (dl_real)0.5);
 }
 
+/* Fill p, [n, classes]. */
 static void predict(const struct network *m, const struct dl_dataset *d,
                     bool mirror, float *p)
 {
@@ -194,6 +193,7 @@ static struct verdict judge(const float *p, const struct dl_dataset *d)
     return v;
 }
 
+/* The mean over the examples of |p_i - q_i|^2. */
 static double distance(const float *p, const float *q,
                        const struct dl_dataset *d)
 {
@@ -279,72 +279,37 @@ static void print_seed(const struct table *t, int k, uint64_t seed)
     fflush(stdout);
 }
 
-static void print_row(const char *key, const char *loss,
-                      const struct table *t,
-                      double (*number)(const struct table *t, int way))
+static void print_row(const char *key, const double x[WAYS])
 {
-    printf("%s\t%s", key, loss);
+    printf("%s\t", key);
     for (int way = 0; way < WAYS; way++)
-        printf("\t%.4f", number(t, way));
+        printf("\t%.4f", x[way]);
     printf("\n");
-}
-
-static double mean_accuracy(const struct table *t, int way, double *deviation)
-{
-    double x[MAX_SEEDS];
-    for (int k = 0; k < t->seeds; k++)
-        x[k] = t->one[way][k].accuracy;
-    return mean_of(x, t->seeds, deviation);
-}
-
-static double row_mean(const struct table *t, int way)
-{
-    double deviation;
-    return mean_accuracy(t, way, &deviation);
-}
-
-static double row_deviation(const struct table *t, int way)
-{
-    double deviation;
-    mean_accuracy(t, way, &deviation);
-    return deviation;
-}
-
-static double row_squared(const struct table *t, int way)
-{
-    double sum = 0;
-    for (int k = 0; k < t->seeds; k++)
-        sum += t->one[way][k].squared;
-    return sum / t->seeds;
-}
-
-static double row_together(const struct table *t, int way)
-{
-    return t->all[way].accuracy;
-}
-
-static double row_ambiguity(const struct table *t, int way)
-{
-    return t->ambiguity[way];
-}
-
-static double row_squared_together(const struct table *t, int way)
-{
-    return t->all[way].squared;
 }
 
 static void print_end(const struct table *t)
 {
-    char mean[20], spread[20];
-    double deviation, loss = mean_of(t->loss, t->seeds, &deviation);
-    snprintf(mean, sizeof mean, "%.4f", loss);
-    snprintf(spread, sizeof spread, "%.4f", deviation);
-    print_row("mean", mean, t, row_mean);
-    print_row("deviation", spread, t, row_deviation);
-    print_row("together", "", t, row_together);
-    print_row("squared", "", t, row_squared);
-    print_row("ambiguity", "", t, row_ambiguity);
-    print_row("squared-together", "", t, row_squared_together);
+    double mean[WAYS], spread[WAYS], squared[WAYS], x[MAX_SEEDS], unused;
+    double together[WAYS], squared_together[WAYS];
+    double of_loss, loss = mean_of(t->loss, t->seeds, &of_loss);
+    for (int way = 0; way < WAYS; way++) {
+        for (int k = 0; k < t->seeds; k++)
+            x[k] = t->one[way][k].accuracy;
+        mean[way] = mean_of(x, t->seeds, &spread[way]);
+        for (int k = 0; k < t->seeds; k++)
+            x[k] = t->one[way][k].squared;
+        squared[way] = mean_of(x, t->seeds, &unused);
+        together[way] = t->all[way].accuracy;
+        squared_together[way] = t->all[way].squared;
+    }
+    printf("mean\t%.4f\t%.4f\t%.4f\t%.4f\n", loss, mean[LAST],
+           mean[AVERAGED], mean[MIRRORED]);
+    printf("deviation\t%.4f\t%.4f\t%.4f\t%.4f\n", of_loss, spread[LAST],
+           spread[AVERAGED], spread[MIRRORED]);
+    print_row("together", together);
+    print_row("squared", squared);
+    print_row("ambiguity", t->ambiguity);
+    print_row("squared-together", squared_together);
 }
 
 static void try_recipe(struct table *t, int seeds, uint64_t seed,

@@ -11,6 +11,10 @@
 #include "ops.h"
 #include "parallel.h"
 
+#if defined __GNUC__ && !defined __clang__
+#pragma GCC optimize ("O3", "no-trapping-math")
+#endif
+
 /* y[i] = a function of x[i] and t[i], and of the number c */
 typedef void loop(size_t n, const dl_real *x, const dl_real *t, dl_real c,
                   dl_real *y);

@@ -1,5 +1,5 @@
 /* memorise.c - the same network learns true labels, labels drawn by lot, and
-   labels of noise. */
+   labels of noise drawn by lot. */
 #include <stdio.h>
 #include <stdlib.h>
 #include "dlfs.h"
@@ -16,7 +16,7 @@ static void spoil(struct dl_dataset *d, bool pixels, struct dl_random *r)
 {
     for (int i = 0; i < d->n; i++)
         d->label[i] = (int)dl_random_below(r, CLASSES);
-    if (pixels)
+    if (pixels)                     /* mean and deviation: Fashion-MNIST's */
         dl_random_fill_normal(r, d->x, (size_t)d->n * PIXELS, 0.286f,
                               0.353f);
 }
@@ -67,7 +67,8 @@ static void go_through(struct network *m, struct dl_optimizer *o,
     }
 }
 
-/* known[0], ...: of the set; tested: of the test set, at the end. */
+/* known[e]: the share of d that is known after epoch e + 1; *tested: that of
+   the test set, at the end. */
 static void learn(const struct options *p, const struct dl_dataset *d,
                   const struct dl_dataset *test, double known[],
                   double *tested)
@@ -162,7 +163,7 @@ int main(int argc, char *argv[])
         {"batch", DL_INT, &p.batch, 1, 60000, "images in a step"},
         {"lr", DL_NUMBER, &p.lr, 0, 10, "Adam's rate"},
         {"seed", DL_INT, &p.seed, 0, 1e9, "of all that is drawn"},
-        {"threads", DL_INT, &p.threads, 0, 64, "0: all processors"},
+        {"threads", DL_INT, &p.threads, 0, 1024, "0: all"},
         {"data", DL_WORD, &p.data, 0, 0, "the folder with the images"},
         {0}
     };

@@ -8,7 +8,7 @@
 enum { UNIT = 64, HEADER = 2, CLASSES = 4 * 53 + 7 + HEADER + 1 };
 
 /* The class of a request, and the size of its blocks. */
-static int class_of(size_t bytes, size_t *size)
+static inline int class_of(size_t bytes, size_t *size)
 {
     size_t m = bytes / UNIT + (bytes % UNIT != 0);
     if (m <= HEADER + 4) {

@@ -165,14 +165,8 @@ static void print_seeds(const struct choice *c,
                sqrt(fmax(0, (squares - sum * sum / n) / (n - 1))));
 }
 
-static bool run(const struct choice *c)
+static void run(const struct choice *c)
 {
-    if (strcmp(c->model, "linear") != 0 && strcmp(c->model, "mlp") != 0)
-        return dl_error("--model wants linear or mlp, not '%s'", c->model);
-    if (strcmp(c->schedule, "constant") != 0
-        && strcmp(c->schedule, "cosine") != 0)
-        return dl_error("--schedule wants constant or cosine, not '%s'",
-                        c->schedule);
     struct dl_dataset training, test;
     struct dl_random r;
     dl_random_seed(&r, (uint64_t)c->data_seed);
@@ -183,15 +177,24 @@ static bool run(const struct choice *c)
         scramble(&training, order);
         scramble(&test, order);
     }
-    bool good = c->batch <= training.n
-                || dl_error("a batch of %d is more than the %d examples",
-                            c->batch, training.n);
-    if (good)
-        print_seeds(c, &training, &test);
+    print_seeds(c, &training, &test);
     dl_dataset_free(&training);
     dl_dataset_free(&test);
     dl_pool_drain();
-    return good;
+}
+
+static bool is_possible(const struct choice *c)
+{
+    if (strcmp(c->model, "linear") != 0 && strcmp(c->model, "mlp") != 0)
+        return dl_error("--model wants linear or mlp, not '%s'", c->model);
+    if (strcmp(c->schedule, "constant") != 0
+        && strcmp(c->schedule, "cosine") != 0)
+        return dl_error("--schedule wants constant or cosine, not '%s'",
+                        c->schedule);
+    int training = 8 * c->each;             /* four fifths of ten digits */
+    return c->show || c->batch <= training
+           || dl_error("a batch of %d is more than the %d examples",
+                       c->batch, training);
 }
 
 int main(int argc, char *argv[])
@@ -211,20 +214,22 @@ int main(int argc, char *argv[])
         {"each", DL_INT, &c.each, 1, 100000, "examples of each digit"},
         {"scramble", DL_FLAG, &c.scramble, 0, 0, "permute the 40 points"},
         {"show", DL_FLAG, &c.show, 0, 0, "print shapes and examples"},
-        {"threads", DL_INT, &c.threads, 0, 64, "0: all processors"},
+        {"threads", DL_INT, &c.threads, 0, 1024, "0: all"},
         {0}
     };
     int status = dl_read_options(argc, argv, "models for MNIST-1D", table);
     if (status >= 0)
         return status;
+    if (!is_possible(&c)) {
+        fprintf(stderr, "mnist1d: %s\n", dl_error_text());
+        return 2;
+    }
     if (c.threads > 0)
         dl_set_num_threads(c.threads);
     if (c.show)
         show(&c);
-    else if (!run(&c)) {
-        fprintf(stderr, "mnist1d: %s\n", dl_error_text());
-        return 2;
-    }
+    else
+        run(&c);
     if (fflush(stdout) == 0 && !ferror(stdout))
         return 0;
     fprintf(stderr, "mnist1d: standard output could not be written\n");

@@ -124,7 +124,10 @@ static void linear_backward(struct dl_node *node)
             activations[f].backward(node->out->size, dl_saved(node, 2), g, through,
                                     false);
         }
-    dl_real beta, *to = dl_grad_in(node, 0, &beta);
+    dl_real beta, *to = NULL;
+    if (node->inputs > 2 && (to = dl_grad_in(node, 2, &beta)) != NULL)
+        dl_sum_rows((size_t)m, (size_t)out, g, beta, to);
+    to = dl_grad_in(node, 0, &beta);
     if (to != NULL)                         /* [m, out] [out, in] */
         dl_gemm(false, false, m, in, out, 1, g, out,
                 dl_saved(node, 1), in, beta, to, in);
@@ -132,8 +135,6 @@ static void linear_backward(struct dl_node *node)
     if (to != NULL)                         /* [out, m] [m, in] */
         dl_gemm(true, false, out, in, m, 1, g, out,
                 dl_saved(node, 0), in, beta, to, in);
-    if (node->inputs > 2 && (to = dl_grad_in(node, 2, &beta)) != NULL)
-        dl_sum_rows((size_t)m, (size_t)out, g, beta, to);
 }
 
 static int rows_of(struct dl_shape s)

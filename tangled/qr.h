@@ -18,18 +18,20 @@ struct dl_qr {
 /* Decompose A, rows * columns numbers row by row; rows, columns >= 1 and
    ridge >= 0. Returns false, with a line in dl_error_text() and nothing to
    be freed, if A's rank is deficient to working precision, or if A is not
-   finite. A positive ridge helps against the former. */
+   finite (or its squares are not). A positive ridge makes the rank full. */
 bool dl_qr_init(struct dl_qr *q, int rows, int columns, const double *a,
                 double ridge);
 void dl_qr_free(struct dl_qr *q);
 
-/* Let w, of A's columns, be what makes |A w - y|^2 + ridge |w|^2 least; if
-   many do (ridge = 0 and A is wide), the shortest of them. y has A's
-   rows. */
+/* Let w, of as many numbers as A has columns, make |A w - y|^2 + ridge |w|^2
+   least; if many do (ridge = 0 and A is wide), the shortest of them. y has
+   as many numbers as A has rows. */
 void dl_qr_solve(const struct dl_qr *q, const double *y, double *w);
 
 /* The smallest singular value of A: the least length of A v, or of A' v if
-   A is wide, over all v of length 1. (With a ridge, sqrt(s^2 + ridge).) */
+   A is wide, over all v of length 1. (With a ridge, sqrt(s^2 + ridge).) By
+   iteration: never too small but for rounding; too large by a millionth, or
+   a thousandth where others lie close to it. */
 double dl_qr_smallest(const struct dl_qr *q);
 
 #pragma GCC visibility pop

@@ -1,14 +1,17 @@
 /* simd_gemm.c - the matrix product on one thread; compiled once for each
    instruction set, whose name is in SIMD. */
 #include <string.h>
+#include "kernels.h"
 #include "simd.h"
 #include "simd_gemm.h"
+#include "simd_math.h"
 
 static int min(int a, int b) { return a < b ? a : b; }
 
 enum {
     MAX_ROWS = LANES == 16 ? 14 : 6, MAX_VECTORS = 4,
-    STRIP = LANES == 16 ? 16 : 8    /* room for an element of each row */
+    STRIP = LANES == 16 ? 16 : 8,   /* room for an element of each row */
+    WORTH_ASKING = 64               /* steps for which a prefetch pays */
 };
 
 struct tile {
@@ -19,6 +22,7 @@ struct tile {
     ptrdiff_t sum_row;          /* from one row of sums to the next */
     bool add;                   /* to what is there */
     const dl_real *bias;        /* NULL, or what is added to each row */
+    bool relu;                  /* what is negative then becomes 0 */
     dl_real *keep;              /* NULL, or where to copy the panel */
 };
 
@@ -33,9 +37,10 @@ INLINE void tile(const struct tile *t, const int rows, const int vectors,
         x[i / 3] = t->x + i * t->x_row;
     UNROLL for (int v = 0; v < vectors; v += 3)
         y[v / 3] = t->y + v * t->y_vector;
-    UNROLL for (int i = 0; i < rows; i++)
-        UNROLL for (int v = 0; v < vectors; v++)
-            __builtin_prefetch(t->sum + i * t->sum_row + v * LANES, 1);
+    if (t->k >= WORTH_ASKING)
+        UNROLL for (int i = 0; i < rows; i++)
+            UNROLL for (int v = 0; v < vectors; v++)
+                __builtin_prefetch(t->sum + i * t->sum_row + v * LANES, 1);
     dl_real *panel = t->keep;
     UNROLL for (int i = 0; i < rows; i++)
         UNROLL for (int v = 0; v < vectors; v++)
@@ -63,13 +68,18 @@ INLINE void tile(const struct tile *t, const int rows, const int vectors,
         UNROLL for (int v = 0; v < vectors; v += 3)
             y[v / 3] += t->y_step;
     }
-    UNROLL for (int i = 0; i < rows; i++)
+    dl_real *to = t->sum;
+    const dl_real *bias = t->bias;
+    const ptrdiff_t next = t->sum_row;
+    const bool add = t->add, relu = t->relu;
+    UNROLL for (int i = 0; i < rows; i++, to += next)
         UNROLL for (int v = 0; v < vectors; v++) {
-            dl_real *to = t->sum + i * t->sum_row + v * LANES;
-            vec s = t->add ? vec_load(to) + sum[i][v] : sum[i][v];
-            if (t->bias != NULL)
-                s += vec_load(t->bias + v * LANES);
-            vec_store(to, s);
+            vec s = sum[i][v];
+            if (add)
+                s = vec_load(to + v * LANES) + s;
+            if (bias != NULL)
+                s += vec_load(bias + v * LANES);
+            vec_store(to + v * LANES, relu ? vec_relu(s) : s);
         }
 }
 
@@ -291,13 +301,14 @@ static void add_biases(const struct work *w, struct place at,
     }
 }
 
-static void finish(const struct work *w, struct place at, bool biased)
+static void finish(const struct work *w, struct place at,
+                   const struct tile *t)
 {
-    const dl_real *columns = biased ? NULL : w->column_bias;
+    const dl_real *columns = t->bias != NULL ? NULL : w->column_bias;
     at = place_in_c(w, at);
     if (columns != NULL || w->row_bias != NULL)
         add_biases(w, at, columns, w->row_bias);
-    if (w->map == NULL)
+    if (w->map == NULL || t->relu)
         return;
     bool whole = at.columns == w->ldc;
     size_t n = (size_t)at.columns * (whole ? (size_t)at.rows : 1);
@@ -426,8 +437,10 @@ static void multiply_panel(struct progress *g, int s, int end,
     const bool straight = !w->turned && w->alpha == 1
         && columns % LANES == 0 && (!g->first || w->beta == 0 || w->beta == 1);
     t.add = straight && (!g->first || w->beta == 1);
-    if (straight && g->last && w->column_bias != NULL)
-        t.bias = w->column_bias + j;
+    if (straight && g->last) {
+        t.bias = w->column_bias != NULL ? w->column_bias + j : NULL;
+        t.relu = w->map == dl_vrelu && w->row_bias == NULL;
+    }
     for (int unfinished = s; s < end; s++) {
         struct place at = {strip_start(g, s), j, strip_rows(g, s), columns};
         find_strip(g, s, at.i, &t);
@@ -442,8 +455,8 @@ static void multiply_panel(struct progress *g, int s, int end,
         if (!straight)
             carry(w, at, g->first, sums, vectors * LANES);
         if (s + 1 == end || s + 1 == unfinished + MC / STRIP) {
-            if (g->last && (w->column_bias || w->row_bias || w->map))
-                finish(w, rows_of(g, unfinished, s + 1, j, columns), t.bias != NULL);
+            if (g->last)
+                finish(w, rows_of(g, unfinished, s + 1, j, columns), &t);
             unfinished = s + 1;
         }
     }

@@ -365,7 +365,11 @@ typedef double wide __attribute__((vector_size(HALF * sizeof(double))));
 
 INLINE wide load_wide(const dl_real *p)
 {
+#if defined __AVX512F__ && !defined DL_DOUBLE
+    return _mm512_cvtps_pd(_mm256_loadu_ps(p));
+#else
     return __builtin_convertvector(*(const half_anywhere *)p, wide);
+#endif
 }
 
 static void sum_columns(size_t rows, size_t n, size_t step, const dl_real *x,

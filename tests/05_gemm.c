@@ -230,7 +230,7 @@ Test(product, every_bit_is_as_defined_for_random_shapes_with_everything)
             e.p.alpha = t % 4 ? 1 : factors[below(6)], e.p.beta = factors[below(6)];
             e.p.column_bias = below(2) ? e.column_bias.at : NULL;
             e.p.row_bias = below(2) ? e.row_bias.at : NULL;
-            e.p.map = below(2) ? cube_plus : NULL;
+            e.p.map = (dl_gemm_map *[]){NULL, cube_plus, dl_vrelu}[below(3)];
             dl_set_num_threads(from_to(1, 4));
             dl_gemm_run(&e.p);
             assert_as_defined(&e.p, before);

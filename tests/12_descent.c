@@ -268,7 +268,7 @@ Test(memorise, wrong_arguments_are_refused)
         {"--examples 0", "examples"}, {"--examples 60001", "examples"}, {"--epochs 0", "epochs"}, {"--epochs 1001", "epochs"},
         {"--width 0", "width"}, {"--width 4097", "width"}, {"--batch 0", "batch"}, {"--batch 60001", "batch"},
         {"--batch 1001", "a batch of 1001"}, {"--examples 10", "a batch of 64"}, {"--lr x", "lr"}, {"--lr -1", "lr"}, {"--lr nan", "lr"},
-        {"--seed -1", "seed"}, {"--seed 1e99", "seed"}, {"--threads 65", "threads"}, {"--threads ''", "threads"}, {"--data", "data"},
+        {"--seed -1", "seed"}, {"--seed 1e99", "seed"}, {"--threads 1025", "threads"}, {"--threads ''", "threads"}, {"--data", "data"},
         {"--data /nowhere", "/nowhere/"}, {"--data=", "data"}, {"extra", "extra"}, {"--what", "what"}, {"--lr 1 --lr 1", "twice"},
     };
     for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {

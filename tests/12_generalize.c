@@ -60,6 +60,13 @@ Test(generalize, prints_the_same_table_with_any_number_of_threads)
     }
 }
 
+Test(generalize, learns_from_a_single_step)
+{
+    cr_assert(run("--set digits --examples 32 --epochs 1 --seeds 1 --width 8", false) == 0, "%s", out);
+    cr_assert(run("--set digits --examples 40 --epochs 1 --seeds 1 --width 8 --task curve", false) == 0, "%s", out);
+    cr_assert(strstr(out, "\n1\t") != NULL && strstr(out, "\n40\t") != NULL && strstr(out, "\nslope\t") != NULL, "%s", out);
+}
+
 /* The row of the table with this key: accuracy, averaged, mirrored. */
 static void row(const char *key, double x[3])
 {

@@ -215,10 +215,10 @@ Test(program, wrong_arguments_are_refused_in_one_line_with_status_2)
 {
     static const char *const bad[][2] = {
         {"--model cnn", "cnn"}, {"--model ''", "--model"}, {"--epochs 0", "epochs"}, {"--batch 0", "batch"},
-        {"--batch 4001", "only"}, {"--lr -1", "lr"}, {"--decay -1", "decay"}, {"--seed -1", "seed"}, {"--seeds 0", "seeds"},
-        {"--each 0", "each"}, {"--data-seed x", "data-seed"}, {"--threads 65", "threads"}, {"--schedule step", "step"},
+        {"--batch 4001", "more than"}, {"--lr -1", "lr"}, {"--decay -1", "decay"}, {"--seed -1", "seed"}, {"--seeds 0", "seeds"},
+        {"--each 0", "each"}, {"--data-seed x", "data-seed"}, {"--threads 1025", "threads"}, {"--schedule step", "step"},
         {"--show=1", "show"}, {"extra", "extra"}, {"--what", "what"}, {"--seeds 1 --seeds 2", "seeds"},
-        {"--show --show", "show"}, {"--scramble --scramble", "scramble"}, {"--each 1e99", "each"}, {"--each 1 --batch 100", "only"},
+        {"--show --show", "show"}, {"--scramble --scramble", "scramble"}, {"--each 1e99", "each"}, {"--each 2 --batch 17", "more than the 16"}, {"--show --model cnn", "cnn"},
         {"--decay nan", "decay"}, {"--lr ''", "lr"}, {"--data-seed", "data-seed"}, {"--schedule ''", "schedule"}, {"--model", "model"},
         {"--epochs 99999999999999999999", "epochs"}, {"--seed 1.5", "seed"}, {"--batch abc", "batch"},
     };

@@ -13,8 +13,8 @@ local by_label, titles = {}, {}     -- all chunks; the names of chunks, as LaTeX
 local SHORT = 12                    -- chunks of so many lines are not broken
 -- Penalties for a page's end behind an empty line and behind others, by the depth of what follows.
 -- Their last digit, modulo 10, is 7: by this layout.tex knows that code goes on (no figure may come between).
-local EMPTY = {[0] = -23, 47, 347, 1247}
-local FULL = {[0] = 247, 997, 1997, 7997}
+local EMPTY = {[0] = -23, 47, 197, 747}
+local FULL = {[0] = 147, 397, 797, 3997}
 local MANY = 6                      -- more references than these are left to the index
 
 local function title(name)

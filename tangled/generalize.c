@@ -130,7 +130,7 @@ static double train(struct network *m, struct dl_average *mean,
         if (t % dl_loader_batches(&batches) == 0)
             dl_loader_epoch(&batches), sum = 0;
         struct dl_ints rows = dl_loader_next(&batches);
-        if (c->cosine)
+        if (c->cosine && all > 1)
             dl_optimizer_scale(&o, dl_schedule_warmup_cosine(
                                    t, all / 20 + (all > 1), all, 0));
         sum += step(m, &o, d, rows, c, r) * rows.n;

@@ -47,6 +47,13 @@ Test(generalize, missing_data_and_full_disks_are_reported)
     cr_assert(run("--set digits --epochs 1 --seeds 1 --width 8 2>&1 >/dev/full", false) == 1);
 }
 
+Test(generalize, of_the_fewest_examples_and_epochs_makes_a_table_and_a_curve)
+{
+    cr_assert(run("--set digits --seeds 1 --epochs 1 --width 4 --examples 32 --task table", false) == 0);
+    cr_assert(run("--set digits --seeds 1 --epochs 1 --width 4 --examples 32 --task curve", false) == 0);
+    cr_assert(strstr(out, "\n1\t") != NULL && strstr(out, "\n32\t") != NULL, "%s", out);
+}
+
 Test(generalize, prints_the_same_table_with_any_number_of_threads)
 {
     static char first[sizeof out];

@@ -167,11 +167,18 @@ Test(parallel, threads_of_the_application_may_call_at_once)
             cr_assert(eq(int, visits[t][i], 2000));
 }
 
+/* Start two workers, and wait until they work: a thread that is just starting may hold a lock of the address sanitizer's,
+   which would be locked for ever in a child that is forked now. */
+static void start_threads(void)
+{
+    atomic_int present = 0;
+    dl_set_num_threads(3);
+    dl_parallel_for(3, 1, meet, &present);
+}
+
 Test(parallel, a_forked_child_has_threads_of_its_own)
 {
-    static atomic_int visits[100];
-    dl_set_num_threads(3);
-    dl_parallel_for(100, 1, count, visits);
+    start_threads();
     for (int k = 0; k < 3; k++) {
         pid_t child = fork();
         if (child == 0) {
@@ -191,8 +198,7 @@ Test(parallel, a_forked_child_has_threads_of_its_own)
 Test(parallel, a_forked_child_may_exit_in_the_usual_way)
 {
     static atomic_int visits[100];
-    dl_set_num_threads(3);
-    dl_parallel_for(100, 1, count, visits);
+    start_threads();
     pid_t child = fork();
     if (child == 0) {
         dl_parallel_for(100, 1, count, visits);

@@ -95,51 +95,70 @@ static dl_tensor *changed_batch(const struct dl_dataset *d,
     return x;
 }
 
-static double step(struct network *m, struct dl_optimizer *o,
-                   const struct dl_dataset *d, struct dl_ints rows,
-                   const struct recipe *c, struct dl_random *r)
-{
-    dl_scope scope = dl_scope_enter(DL_RECORD);
-    dl_tensor *x = changed_batch(d, rows, c, r);
-    dl_tensor *loss = dl_cross_entropy(forward_noisily(m, x, c, r),
-                                       dl_dataset_labels(d, rows));
-    double value = (double)dl_item(loss);
-    dl_zero_grad(&m->params);
-    dl_backward(loss);
-    dl_optimizer_step(o);
-    dl_scope_leave(scope);
-    return value;
-}
-
-/* The mean loss of the last epoch. */
-static double train(struct network *m, struct dl_average *mean,
-                    const struct recipe *c, const struct dl_dataset *d,
-                    struct dl_random *r)
-{
-    struct dl_optimizer o;
+struct run {
+    struct network net;
+    struct dl_average mean;
+    struct dl_optimizer optimizer;
+    struct dl_random random;
     struct dl_loader batches;
+    int64_t step, steps;                /* taken, and to be taken */
+    double sum;                         /* of this epoch's losses */
+};
+
+static void begin(struct run *r, const struct recipe *c,
+                  const struct dl_dataset *d, uint64_t seed)
+{
     struct dl_hyper h = dl_hyper_default(&dl_adamw);
     h.lr = c->lr, h.weight_decay = c->decay;
-    make(m, c, d, r);
-    dl_optimizer_init(&o, &dl_adamw, &m->params, h);
-    dl_average_init(mean, &m->params, c->average);
-    dl_loader_init(&batches, d->n, c->batch, true, r);
-    int64_t t = 0, all = (int64_t)c->epochs * dl_loader_batches(&batches);
-    double sum = 0;
-    while (t < all) {
-        if (t % dl_loader_batches(&batches) == 0)
-            dl_loader_epoch(&batches), sum = 0;
-        struct dl_ints rows = dl_loader_next(&batches);
-        if (c->cosine && all > 1)
-            dl_optimizer_scale(&o, dl_schedule_warmup_cosine(
-                                   t, all / 20 + (all > 1), all, 0));
-        sum += step(m, &o, d, rows, c, r) * rows.n;
-        dl_average_update(mean);
-        t++;
+    dl_random_seed(&r->random, seed);
+    make(&r->net, c, d, &r->random);
+    dl_optimizer_init(&r->optimizer, &dl_adamw, &r->net.params, h);
+    dl_average_init(&r->mean, &r->net.params, c->average);
+    dl_loader_init(&r->batches, d->n, c->batch, true, &r->random);
+    r->step = 0, r->sum = 0;
+    r->steps = (int64_t)c->epochs * dl_loader_batches(&r->batches);
+}
+
+static void end(struct run *r)
+{
+    dl_loader_free(&r->batches);
+    dl_average_free(&r->mean);
+    dl_optimizer_free(&r->optimizer);
+    dl_params_free(&r->net.params);
+}
+
+static void learn(struct run *r, dl_tensor *loss, const struct recipe *c)
+{
+    if (c->cosine && r->steps > 1)
+        dl_optimizer_scale(&r->optimizer, dl_schedule_warmup_cosine(
+                               r->step, r->steps / 20 + 1, r->steps, 0));
+    dl_zero_grad(&r->net.params);
+    dl_backward(loss);
+    dl_optimizer_step(&r->optimizer);
+    dl_average_update(&r->mean);
+}
+
+static double step(struct run *r, const struct recipe *c,
+                   const struct dl_dataset *d)
+{
+    if (r->batches.at == d->n) {
+        dl_loader_epoch(&r->batches);
+        r->sum = 0;
     }
-    dl_loader_free(&batches);
-    dl_optimizer_free(&o);
-    return sum / d->n;
+    struct dl_ints rows = dl_loader_next(&r->batches);
+    dl_scope scope = dl_scope_enter(DL_RECORD);
+    dl_tensor *x = changed_batch(d, rows, c, &r->random);
+    dl_tensor *loss = dl_cross_entropy(
+        forward_noisily(&r->net, x, c, &r->random),
+        dl_dataset_labels(d, rows));
+    double value = (double)dl_item(loss);
+    if (isfinite(value)) {
+        learn(r, loss, c);
+        r->sum += value * rows.n;
+        r->step++;
+    }
+    dl_scope_leave(scope);
+    return value;
 }
 
 static dl_tensor *probabilities(const struct network *m, dl_tensor *x,
@@ -157,7 +176,7 @@ static dl_tensor *probabilities(const struct network *m, dl_tensor *x,
 
 /* Fill p, [n, classes]. */
 static void predict(const struct network *m, const struct dl_dataset *d,
-                    bool mirror, float *p)
+                    bool mirror, dl_real *p)
 {
     struct dl_loader all;
     struct dl_ints rows;
@@ -168,7 +187,7 @@ static void predict(const struct network *m, const struct dl_dataset *d,
         dl_tensor *x = dl_dataset_rows(d, rows);
         dl_tensor *q = probabilities(m, x, d, mirror);
         for (size_t i = 0; i < q->size; i++)
-            *p++ = (float)dl_data(q)[i];
+            *p++ = dl_data(q)[i];
         dl_scope_leave(scope);
     }
     dl_loader_free(&all);
@@ -176,7 +195,7 @@ static void predict(const struct network *m, const struct dl_dataset *d,
 
 struct verdict { double accuracy, squared; };
 
-static struct verdict judge(const float *p, const struct dl_dataset *d)
+static struct verdict judge(const dl_real *p, const struct dl_dataset *d)
 {
     struct verdict v = {0, 0};
     for (int i = 0; i < d->n; i++, p += d->classes) {
@@ -194,7 +213,7 @@ static struct verdict judge(const float *p, const struct dl_dataset *d)
 }
 
 /* The mean over the examples of |p_i - q_i|^2. */
-static double distance(const float *p, const float *q,
+static double distance(const dl_real *p, const dl_real *q,
                        const struct dl_dataset *d)
 {
     double sum = 0;
@@ -206,58 +225,196 @@ static double distance(const float *p, const float *q,
 enum { LAST, AVERAGED, MIRRORED, WAYS };
 enum { MAX_SEEDS = 20 };
 struct table {
-    int seeds;
-    double loss[MAX_SEEDS];
+    int seeds, done;
+    double loss[MAX_SEEDS];             /* mean of the last epoch */
+    struct dl_params answers;           /* has one tensor, namely */
+    dl_tensor *p;                       /* [WAYS, seeds, n, classes] */
     struct verdict one[WAYS][MAX_SEEDS], all[WAYS];     /* together */
     double ambiguity[WAYS];
-    float *p[WAYS][MAX_SEEDS], *mean[WAYS];     /* probabilities */
 };
 
-static void try_seed(struct table *t, int k, uint64_t seed,
-                     const struct recipe *c, const struct dl_dataset *from,
-                     const struct dl_dataset *test)
+static void make_table(struct table *t, int seeds,
+                       const struct dl_dataset *test)
 {
-    struct network m;
-    struct dl_average mean;
-    struct dl_random r;
-    dl_random_seed(&r, seed);
-    t->loss[k] = train(&m, &mean, c, from, &r);
+    *t = (struct table){.seeds = seeds};
+    t->p = dl_param(&t->answers, "answers",
+                    DL_SHAPE(WAYS, seeds, test->n, test->classes));
+    t->p->requires_grad = false;
+    dl_fill(t->p, 0);
+}
+
+static dl_real *answers(const struct table *t, int way, int k)
+{
+    size_t each = t->p->size / WAYS / (size_t)t->seeds;
+    return dl_data(t->p) + ((size_t)way * (size_t)t->seeds + (size_t)k)
+                           * each;
+}
+
+static void ask(struct table *t, struct run *r, const struct recipe *c,
+                const struct dl_dataset *from, const struct dl_dataset *test)
+{
+    t->loss[t->done] = r->sum / from->n;
     for (int way = 0; way < WAYS; way++) {
-        float *p = dl_alloc((size_t)test->n * test->classes, sizeof *p);
         if (way == AVERAGED)
-            dl_average_swap(&mean);
-        predict(&m, test, way == MIRRORED && c->flip > 0, p);
-        t->p[way][k] = p;
-        t->one[way][k] = judge(p, test);
+            dl_average_swap(&r->mean);
+        predict(&r->net, test, way == MIRRORED && c->flip > 0,
+                answers(t, way, t->done));
     }
-    dl_average_free(&mean);
-    dl_params_free(&m.params);
+    t->done++;
 }
 
-static void put_together(struct table *t, int a,
-                         const struct dl_dataset *test)
+static void put_together(struct table *t, const struct dl_dataset *test)
 {
-    size_t n = (size_t)test->n * test->classes;
-    t->mean[a] = dl_alloc(n, sizeof(float));
-    for (size_t i = 0; i < n; i++) {
-        double sum = 0;
-        for (int k = 0; k < t->seeds; k++)
-            sum += t->p[a][k][i];
-        t->mean[a][i] = (float)(sum / t->seeds);
-    }
-    t->all[a] = judge(t->mean[a], test);
-    t->ambiguity[a] = 0;
-    for (int k = 0; k < t->seeds; k++)
-        t->ambiguity[a] += distance(t->p[a][k], t->mean[a], test) / t->seeds;
-}
-
-static void free_table(struct table *t)
-{
+    size_t n = (size_t)test->n * (size_t)test->classes;
+    dl_real *mean = dl_alloc(n, sizeof *mean);
     for (int a = 0; a < WAYS; a++) {
-        for (int k = 0; k < t->seeds; k++)
-            free(t->p[a][k]);
-        free(t->mean[a]);
+        for (size_t i = 0; i < n; i++) {
+            double sum = 0;
+            for (int k = 0; k < t->seeds; k++)
+                sum += answers(t, a, k)[i];
+            mean[i] = (dl_real)(sum / t->seeds);
+        }
+        t->all[a] = judge(mean, test);
+        t->ambiguity[a] = 0;
+        for (int k = 0; k < t->seeds; k++) {
+            const dl_real *p = answers(t, a, k);
+            t->one[a][k] = judge(p, test);
+            t->ambiguity[a] += distance(p, mean, test) / t->seeds;
+        }
     }
+    free(mean);
+}
+
+static void try_recipe(struct table *t, int seeds, uint64_t seed,
+                       const struct recipe *c, const struct dl_dataset *from,
+                       const struct dl_dataset *test)
+{
+    make_table(t, seeds, test);
+    while (t->done < seeds) {
+        struct run r;
+        begin(&r, c, from, seed + (uint64_t)t->done);
+        while (r.step < r.steps && isfinite(step(&r, c, from)))
+            continue;
+        ask(t, &r, c, from, test);
+        end(&r);
+    }
+    put_together(t, test);
+}
+
+struct options {
+    const char *set, *recipe, *task, *data, *save, *resume, *init, *log;
+    int seeds, seed, threads, epochs, batch, width, examples;
+    double lr, flip;
+    bool validate, quiet;
+};
+
+struct session {
+    const struct options *o;
+    const struct recipe *c;
+    const struct dl_dataset *from, *test;
+    struct table table;
+    struct run run;
+    struct dl_text log;
+    size_t printed;                     /* bytes of the log */
+    bool saved;                         /* at least once */
+    struct dl_state state;
+};
+
+static void note(struct dl_state *state, const char *key, double x)
+{
+    char text[40];
+    snprintf(text, sizeof text, "%.17g", x);
+    dl_state_note(state, key, text);
+}
+
+static void list_state(struct session *s)
+{
+    struct dl_state *state = &s->state;
+    struct run *r = &s->run;
+    dl_state_free(state);
+    dl_state_params(state, "", &r->net.params);
+    dl_state_params(state, "train/mean/", &r->mean.mean);
+    dl_state_count(state, "train/means", &r->mean.n, 0, INT64_MAX);
+    dl_state_params(state, "train/", &r->optimizer.state);
+    dl_state_count(state, "train/optimizer_steps", &r->optimizer.steps, 0,
+                   INT64_MAX);
+    dl_state_random(state, "train/random", &r->random);
+    dl_state_ints(state, "train/order", (size_t)s->from->n,
+                  r->batches.order, 0, s->from->n - 1);
+    dl_state_ints(state, "train/at", 1, &r->batches.at, 0, s->from->n);
+    dl_state_count(state, "train/step", &r->step, 0, r->steps);
+    dl_state_doubles(state, "train/sum", 1, &r->sum);
+    dl_state_ints(state, "train/done", 1, &s->table.done, 0,
+                  s->table.seeds - 1);
+    dl_state_doubles(state, "train/loss", (size_t)s->table.seeds,
+                     s->table.loss);
+    dl_state_params(state, "train/", &s->table.answers);
+    dl_state_text(state, "train/log", &s->log);
+    dl_state_note(state, "set", s->o->set);
+    dl_state_note(state, "recipe", s->o->recipe);
+    dl_state_note(state, "validate", s->o->validate ? "yes" : "no");
+    note(state, "seeds", s->o->seeds);
+    note(state, "seed", s->o->seed);
+    note(state, "epochs", s->c->epochs);
+    note(state, "batch", s->c->batch);
+    note(state, "width1", s->c->width[0]);
+    note(state, "width2", s->c->width[1]);
+    note(state, "lr", s->c->lr);
+    note(state, "flip", s->c->flip);
+    note(state, "examples", s->from->n);
+}
+
+static bool save(struct session *s)
+{
+    if (!dl_params_finite(&s->run.net.params))
+        return dl_error("seed %d: the weights are not finite after step "
+                        "%lld", s->o->seed + s->table.done,
+                        (long long)s->run.step);
+    if (s->o->log != NULL && !dl_text_save(&s->log, s->o->log))
+        return false;
+    if (s->o->save != NULL && !dl_state_save(&s->state, s->o->save))
+        return false;
+    return s->saved = true;
+}
+
+static bool train(struct session *s)
+{
+    struct dl_progress progress = {.off = s->o->quiet};
+    struct run *r = &s->run;
+    int seed = s->o->seed + s->table.done;
+    bool good = true;
+    char text[60];
+    while (good && r->step < r->steps && !dl_caught_signal()) {
+        double loss = step(r, s->c, s->from);
+        if (!isfinite(loss))
+            good = dl_error("seed %d: the loss of step %lld is %g", seed,
+                            (long long)r->step + 1, loss);
+        else if (r->batches.at == s->from->n)
+            good = save(s);
+        snprintf(text, sizeof text, "seed %d, loss %.4f", seed, loss);
+        dl_progress_show(&progress, r->step, r->steps, text);
+    }
+    dl_progress_clear(&progress);
+    return good;
+}
+
+static void print_log(struct session *s)
+{
+    if (!s->o->quiet)
+        fwrite(s->log.bytes + s->printed, 1, s->log.n - s->printed, stdout);
+    fflush(stdout);
+    s->printed = s->log.n;
+}
+
+static void add_seed(struct session *s, int k)
+{
+    const struct table *t = &s->table;
+    dl_text_add(&s->log, "%d\t%.4f", s->o->seed + k, t->loss[k]);
+    for (int way = 0; way < WAYS; way++)
+        dl_text_add(&s->log, "\t%.4f",
+                    judge(answers(t, way, k), s->test).accuracy);
+    dl_text_add(&s->log, "\n");
+    print_log(s);
 }
 
 static double mean_of(const double x[], int n, double *deviation)
@@ -271,27 +428,23 @@ static double mean_of(const double x[], int n, double *deviation)
     return mean;
 }
 
-static void print_seed(const struct table *t, int k, uint64_t seed)
+static void add_row(struct session *s, const char *key, const char *first,
+                    const double x[WAYS])
 {
-    printf("%d\t%.4f\t%.4f\t%.4f\t%.4f\n", (int)seed + k, t->loss[k],
-           t->one[LAST][k].accuracy, t->one[AVERAGED][k].accuracy,
-           t->one[MIRRORED][k].accuracy);
-    fflush(stdout);
-}
-
-static void print_row(const char *key, const double x[WAYS])
-{
-    printf("%s\t", key);
+    dl_text_add(&s->log, "%s\t%s", key, first);
     for (int way = 0; way < WAYS; way++)
-        printf("\t%.4f", x[way]);
-    printf("\n");
+        dl_text_add(&s->log, "\t%.4f", x[way]);
+    dl_text_add(&s->log, "\n");
 }
 
-static void print_end(const struct table *t)
+static void add_end(struct session *s)
 {
+    const struct table *t = &s->table;
     double mean[WAYS], spread[WAYS], squared[WAYS], x[MAX_SEEDS], unused;
-    double together[WAYS], squared_together[WAYS];
-    double of_loss, loss = mean_of(t->loss, t->seeds, &of_loss);
+    double together[WAYS], squared_together[WAYS], of_loss;
+    char text[2][20];
+    snprintf(text[0], 20, "%.4f", mean_of(t->loss, t->seeds, &of_loss));
+    snprintf(text[1], 20, "%.4f", of_loss);
     for (int way = 0; way < WAYS; way++) {
         for (int k = 0; k < t->seeds; k++)
             x[k] = t->one[way][k].accuracy;
@@ -302,32 +455,80 @@ static void print_end(const struct table *t)
         together[way] = t->all[way].accuracy;
         squared_together[way] = t->all[way].squared;
     }
-    printf("mean\t%.4f\t%.4f\t%.4f\t%.4f\n", loss, mean[LAST],
-           mean[AVERAGED], mean[MIRRORED]);
-    printf("deviation\t%.4f\t%.4f\t%.4f\t%.4f\n", of_loss, spread[LAST],
-           spread[AVERAGED], spread[MIRRORED]);
-    print_row("together", together);
-    print_row("squared", squared);
-    print_row("ambiguity", t->ambiguity);
-    print_row("squared-together", squared_together);
+    add_row(s, "mean", text[0], mean);
+    add_row(s, "deviation", text[1], spread);
+    add_row(s, "together", "", together);
+    add_row(s, "squared", "", squared);
+    add_row(s, "ambiguity", "", t->ambiguity);
+    add_row(s, "squared-together", "", squared_together);
+    print_log(s);
 }
 
-static void try_recipe(struct table *t, int seeds, uint64_t seed,
-                       const struct recipe *c, const struct dl_dataset *from,
-                       const struct dl_dataset *test, bool aloud)
+static bool train_next(struct session *s, const char **resume)
 {
-    t->seeds = seeds;
-    if (aloud)
-        printf("seed\tloss\taccuracy\taveraged\tmirrored\n");
-    for (int k = 0; k < seeds; k++) {
-        try_seed(t, k, seed + (uint64_t)k, c, from, test);
-        if (aloud)
-            print_seed(t, k, seed);
+    begin(&s->run, s->c, s->from, (uint64_t)(s->o->seed + s->table.done));
+    list_state(s);
+    bool good = (s->o->init == NULL
+                 || dl_params_load(&s->run.net.params, s->o->init))
+                && (*resume == NULL || dl_state_load(&s->state, *resume));
+    *resume = NULL;
+    if (good)
+        print_log(s);
+    good = good && train(s);
+    if (good && s->run.step == s->run.steps) {
+        int k = s->table.done;
+        ask(&s->table, &s->run, s->c, s->from, s->test);
+        add_seed(s, k);
+    } else if (good)
+        good = save(s);
+    end(&s->run);
+    return good;
+}
+
+static int finish(struct session *s, bool good)
+{
+    const char *kept = s->saved ? s->o->save : NULL;
+    bool stopped = good && s->table.done < s->table.seeds;
+    if (stopped) {
+        fprintf(stderr, "generalize: stopped with %d of %d networks trained"
+                "; ", s->table.done, s->table.seeds);
+        if (kept != NULL)
+            fprintf(stderr, "go on with --resume %s\n", kept);
+        else
+            fprintf(stderr, "nothing was kept, without --save\n");
+    } else if (!good) {
+        fprintf(stderr, "generalize: %s", dl_error_text());
+        if (kept != NULL)
+            fprintf(stderr, "; the last checkpoint is in %s", kept);
+        fprintf(stderr, "\n");
     }
-    for (int way = 0; way < WAYS; way++)
-        put_together(t, way, test);
-    if (aloud)
-        print_end(t);
+    return stopped ? 128 + dl_caught_signal() : good ? 0 : 1;
+}
+
+static int make_the_table(const struct options *o, const struct recipe *c,
+                          const struct dl_dataset *from,
+                          const struct dl_dataset *test)
+{
+    static struct session s;
+    const char *resume = o->resume;
+    s = (struct session){.o = o, .c = c, .from = from, .test = test};
+    make_table(&s.table, o->seeds, test);
+    dl_text_add(&s.log, "seed\tloss\taccuracy\taveraged\tmirrored\n");
+    bool good = o->log == NULL || dl_text_save(&s.log, o->log);
+    while (good && s.table.done < o->seeds && !dl_caught_signal())
+        good = train_next(&s, &resume);
+    if (good && s.table.done == o->seeds) {
+        put_together(&s.table, test);
+        add_end(&s);
+        good = (o->log == NULL || dl_text_save(&s.log, o->log))
+               && (!ferror(stdout)
+                   || dl_error("standard output could not be written"));
+    }
+    int status = finish(&s, good);
+    dl_state_free(&s.state);
+    dl_text_free(&s.log);
+    dl_params_free(&s.table.answers);
+    return status;
 }
 
 static void split_fold(const struct dl_dataset *all, int fold, int folds,
@@ -357,11 +558,11 @@ static double cross_validate(const struct recipe *c, uint64_t seed,
     double right = 0;
     for (int fold = 0; fold < FOLDS; fold++) {
         struct dl_dataset in, out;
-        struct table t = {0};
+        struct table t;
         split_fold(all, fold, FOLDS, &in, &out);
-        try_recipe(&t, 1, seed, c, &in, &out, false);
+        try_recipe(&t, 1, seed, c, &in, &out);
         right += t.all[AVERAGED].accuracy * out.n;
-        free_table(&t);
+        dl_params_free(&t.answers);
         dl_dataset_free(&in);
         dl_dataset_free(&out);
     }
@@ -437,16 +638,16 @@ static void measure(struct curve *at, int seeds, uint64_t seed,
                     double share, const struct dl_dataset *test)
 {
     for (int a = 0; a < 2; a++) {
-        struct table t = {0};
+        struct table t;
         double error[MAX_SEEDS];
         struct recipe c = a == 0 ? up_to(*full, 0) : *full;
         c.epochs = (int)lround(c.epochs / sqrt(share));
-        try_recipe(&t, seeds, seed, &c, some, test, false);
+        try_recipe(&t, seeds, seed, &c, some, test);
         for (int k = 0; k < seeds; k++)
             error[k] = 1 - t.one[MIRRORED * a][k].accuracy;
         at->n = some->n;
         at->error[a] = mean_of(error, seeds, &at->deviation[a]);
-        free_table(&t);
+        dl_params_free(&t.answers);
     }
 }
 
@@ -508,13 +709,6 @@ static void show_variants(const struct dl_dataset *d, uint64_t seed)
     dl_scope_leave(scope);
 }
 
-struct options {
-    const char *set, *recipe, *task, *data;
-    int seeds, seed, threads, epochs, width, examples;
-    double lr, flip;
-    bool validate;
-};
-
 static int take_options(struct options *o, int argc, char *argv[])
 {
     const struct dl_option table[] = {
@@ -527,6 +721,7 @@ static int take_options(struct options *o, int argc, char *argv[])
         {"seed", DL_INT, &o->seed, 0, 1e9, "of the first"},
         {"threads", DL_INT, &o->threads, 0, 1024, "0: all"},
         {"epochs", DL_INT, &o->epochs, 0, 1e6, "0: the recipe's"},
+        {"batch", DL_INT, &o->batch, 0, 1e9, "0: the recipe's"},
         {"width", DL_INT, &o->width, 0, 1e5, "of both hidden layers; 0: "
          "the recipe's"},
         {"lr", DL_NUMBER, &o->lr, 0, 1e6, "the rate; 0: the recipe's"},
@@ -537,6 +732,11 @@ static int take_options(struct options *o, int argc, char *argv[])
         {"validate", DL_FLAG, &o->validate, 0, 0, "judge by a sixth of the "
          "training set, held out"},
         {"data", DL_WORD, &o->data, 0, 0, "folder of the data set"},
+        {"save", DL_WORD, &o->save, 0, 0, "write checkpoints to this file"},
+        {"resume", DL_WORD, &o->resume, 0, 0, "go on from this checkpoint"},
+        {"init", DL_WORD, &o->init, 0, 0, "weights from a .safetensors"},
+        {"log", DL_WORD, &o->log, 0, 0, "write the table to this file, too"},
+        {"quiet", DL_FLAG, &o->quiet, 0, 0, "print nothing but mistakes"},
         {0}
     };
     return dl_read_options(argc, argv, "what is a recipe worth?", table);
@@ -590,32 +790,24 @@ static bool understand(const struct options *o, struct recipe *c, int *what)
         return dl_error("there is no task '%s' (try --help)", o->task);
     if (o->examples > 0 && o->examples < 32)
         return dl_error("%d examples are too few", o->examples);
+    if (*what != TABLE && (o->save || o->resume || o->init || o->log
+                           || o->quiet))
+        return dl_error("--save, --resume, --init, --log and --quiet go "
+                        "with --task table, not with %s", o->task);
+    if (o->init != NULL && o->resume != NULL)
+        return dl_error("--init and --resume exclude each other");
+    if (o->log != NULL && o->save != NULL && strcmp(o->log, o->save) == 0)
+        return dl_error("--log and --save want the same file");
     *c = which == 0 ? fashion_recipe : digits_recipe;
     if (o->flip >= 0)
         c->flip = o->flip;
     *c = up_to(*c, last);
     c->epochs = o->epochs > 0 ? o->epochs : c->epochs;
+    c->batch = o->batch > 0 ? o->batch : c->batch;
     c->lr = o->lr > 0 ? o->lr : c->lr;
     if (o->width > 0)
         c->width[0] = c->width[1] = o->width;
     return true;
-}
-
-static void do_it(int what, const struct options *o, const struct recipe *c,
-                  const struct dl_dataset *train_on,
-                  const struct dl_dataset *test)
-{
-    struct table t = {0};
-    uint64_t seed = (uint64_t)o->seed;
-    if (what == TABLE) {
-        try_recipe(&t, o->seeds, seed, c, train_on, test, true);
-        free_table(&t);
-    } else if (what == CURVE)
-        learning_curve(o->seeds, seed, c, train_on, test);
-    else if (what == VARIANTS)
-        show_variants(train_on, seed);
-    else
-        search(what == GRID, c, seed, train_on);
 }
 
 static int complain(int status)
@@ -624,35 +816,62 @@ static int complain(int status)
     return status;
 }
 
+static bool are_enough(const struct options *o, struct dl_dataset *from,
+                       const struct dl_dataset *test)
+{
+    if (o->examples > from->n)
+        return dl_error("there are %d examples, not %d", from->n,
+                        o->examples);
+    if (from->n < 32 || test->n < 1)
+        return dl_error("%d examples, and %d for the test, are too few",
+                        from->n, test->n);
+    from->n = o->examples > 0 ? o->examples : from->n;
+    return o->batch <= from->n
+           || dl_error("a batch of %d is more than the %d examples",
+                       o->batch, from->n);
+}
+
+static int do_it(int what, const struct options *o, const struct recipe *c,
+                 const struct dl_dataset *from,
+                 const struct dl_dataset *test)
+{
+    uint64_t seed = (uint64_t)o->seed;
+    if (what == TABLE)
+        return make_the_table(o, c, from, test);
+    if (what == CURVE)
+        learning_curve(o->seeds, seed, c, from, test);
+    else if (what == VARIANTS)
+        show_variants(from, seed);
+    else
+        search(what == GRID, c, seed, from);
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return 0;
+    dl_error("standard output could not be written");
+    return complain(1);
+}
+
 int main(int argc, char *argv[])
 {
     struct options o = {.set = "fashion", .recipe = "augment",
                         .task = "table", .seeds = 5, .flip = -1};
     struct recipe c;
-    struct dl_dataset train_on, test;
+    struct dl_dataset from, test;
     int what, status = take_options(&o, argc, argv);
     if (status >= 0)
         return status;
     if (!understand(&o, &c, &what))
         return complain(2);
-    if (!read_data(&o, &train_on, &test))
+    if (what == TABLE)
+        dl_catch_signals();
+    if (o.save != NULL && dl_lock(o.save) < 0)
+        return complain(1);
+    if (!read_data(&o, &from, &test))
         return complain(2);
     if (o.threads > 0)
         dl_set_num_threads(o.threads);
-    if (o.examples > train_on.n)
-        status = complain((dl_error("there are %d examples, not %d",
-                                    train_on.n, o.examples), 2));
-    else if (train_on.n < 32 || test.n < 1)
-        status = complain((dl_error("%d examples, and %d for the test, are "
-                                    "too few", train_on.n, test.n), 2));
-    else {
-        train_on.n = o.examples > 0 ? o.examples : train_on.n;
-        do_it(what, &o, &c, &train_on, &test);
-        status = fflush(stdout) == 0 && !ferror(stdout) ? 0
-                 : complain((dl_error("standard output could not be "
-                                      "written"), 1));
-    }
-    dl_dataset_free(&train_on);
+    status = are_enough(&o, &from, &test) ? do_it(what, &o, &c, &from, &test)
+                                          : complain(2);
+    dl_dataset_free(&from);
     dl_dataset_free(&test);
     dl_pool_drain();
     return status;

@@ -69,17 +69,6 @@ static double step(struct run *r, struct dl_ints rows)
     return value;
 }
 
-static bool is_sound(const struct run *r)
-{
-    for (int k = 0; k < r->params.n; k++) {
-        const dl_tensor *t = r->params.list[k].tensor;
-        for (size_t i = 0; i < t->size; i++)
-            if (!isfinite(dl_data(t)[i]))
-                return false;
-    }
-    return true;
-}
-
 static double judge(const struct run *r, struct dl_confusion *c)
 {
     struct dl_loader all;
@@ -257,7 +246,7 @@ static void list_state(struct run *r)
 static bool save(struct run *r)
 {
     const struct dl_train_options *o = &r->o.common;
-    if (!is_sound(r))
+    if (!dl_params_finite(&r->params))
         return dl_error("the weights are not finite");
     if (o->log != NULL && !dl_text_save(&r->log, o->log))
         return false;
@@ -277,7 +266,7 @@ static void print_log(struct run *r)
 static bool finish_epoch(struct run *r)
 {
     struct dl_confusion c;
-    if (!is_sound(r))
+    if (!dl_params_finite(&r->params))
         return dl_error("the weights are not finite after step %lld",
                         (long long)r->step);
     int epoch = (int)(r->step / dl_loader_batches(&r->loader));

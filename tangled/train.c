@@ -204,3 +204,14 @@ bool dl_text_save(const struct dl_text *t, const char *path)
     dl_replace_abandon(&r);
     return false;
 }
+
+bool dl_params_finite(const struct dl_params *p)
+{
+    for (int k = 0; k < p->n; k++) {
+        const dl_tensor *t = p->list[k].tensor;
+        for (size_t i = 0; i < t->size; i++)
+            if (!isfinite(dl_data(t)[i]))
+                return false;
+    }
+    return true;
+}

@@ -52,6 +52,9 @@ void dl_progress_clear(struct dl_progress *p);      /* wipe the line */
 /* Replace the file `path` by the text. */
 bool dl_text_save(const struct dl_text *t, const char *path);
 
+/* Is no element of any parameter infinite or NaN? */
+bool dl_params_finite(const struct dl_params *p);
+
 #pragma GCC visibility pop
 
 #endif

@@ -1,9 +1,11 @@
 /* Chapter 12: the program generalize, called as a user would. */
 #include <criterion/criterion.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 static char out[16384];
 
@@ -11,7 +13,7 @@ static char out[16384];
 static int run(const char *arguments, bool errors)
 {
     char command[512];
-    snprintf(command, sizeof command, BUILD "/generalize %s %s", arguments, errors ? "2>&1 >/dev/null" : "2>/dev/null");
+    snprintf(command, sizeof command, "{ " BUILD "/generalize %s; } %s", arguments, errors ? "2>&1 >/dev/null" : "2>/dev/null");
     FILE *f = popen(command, "r");
     cr_assert(f != NULL);
     out[fread(out, 1, sizeof out - 1, f)] = '\0';
@@ -30,6 +32,9 @@ Test(generalize, wrong_arguments_are_refused_in_one_line_with_status_2)
         {"--validate --validate", "twice"}, {"--validate=1", "validate"}, {"--flip -1.5", "--flip"}, {"--width 1e99", "--width"},
         {"--examples -1", "--examples"}, {"--lr ''", "--lr"}, {"--lr -1", "--lr"}, {"--data", "--data"}, {"--data=", "--data"},
         {"--task ''", "--task"}, {"--recipe", "--recipe"}, {"--seed 99999999999999999999", "--seed"}, {"--threads x", "--threads"},
+        {"--task curve --save a.st", "--task table"}, {"--task variants --quiet", "--task table"}, {"--save ''", "--save"},
+        {"--init a.st --resume b.st", "exclude"}, {"--save same --log same", "same file"}, {"--set digits --batch 1438", "1438"},
+        {"--batch -1", "--batch"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         int status = run(bad[i].arguments, true);
@@ -94,5 +99,138 @@ Test(generalize, together_the_squared_error_is_smaller_by_the_ambiguity)
         double gap = one[k] - ambiguity[k] - all[k];
         cr_assert(gap < 2e-4 && gap > -2e-4, "column %d: %g", k, gap);
         cr_assert(ambiguity[k] > 0, "column %d", k);
+    }
+    cr_assert(one[2] > 0.9 * one[1] && one[2] < 1.1 * one[1], "%g, %g", one[2], one[1]);
+}
+
+static char folder[] = "/tmp/dlfs-generalize-XXXXXX";
+
+static void make_folder(void)
+{
+    cr_assert(mkdtemp(folder) != NULL && setenv("F", folder, 1) == 0);      /* the shell knows it as $F */
+}
+
+static void remove_folder(void)
+{
+    char command[100];
+    sprintf(command, "rm -rf %s", folder);
+    cr_assert(system(command) == 0);
+}
+
+/* A file of the folder; *n bytes. The caller frees them. */
+static char *content(const char *name, size_t *n)
+{
+    char path[100];
+    sprintf(path, "%s/%s", folder, name);
+    FILE *f = fopen(path, "rb");
+    cr_assert(f != NULL, "%s", path);
+    char *bytes = malloc(1 << 20);
+    *n = fread(bytes, 1, 1 << 20, f);
+    cr_assert(*n < 1 << 20);
+    fclose(f);
+    return bytes;
+}
+
+static bool are_equal(const char *name1, const char *name2)
+{
+    size_t n, m;
+    char *a = content(name1, &n), *b = content(name2, &m);
+    bool equal = n == m && memcmp(a, b, n) == 0;
+    free(a), free(b);
+    return equal;
+}
+
+#define SMALL "--set digits --threads 1 --epochs 20 --seeds 3 --width 24 --flip 0.5 "
+
+TestSuite(generalize_kept, .init = make_folder, .fini = remove_folder);
+
+Test(generalize_kept, an_interrupted_run_goes_on_to_the_same_table_and_checkpoint)
+{
+    int interrupted = 0, status = 1;
+    cr_assert(run(SMALL "--save $F/a.st --log $F/a.tsv", false) == 0);
+    for (int calls = 0; status != 0 && calls < 200; calls++) {
+        char arguments[300];
+        sprintf(arguments, SMALL "--save $F/b.st --log $F/b.tsv %s & sleep %.2f; kill -%s $! 2>/dev/null; wait $!",
+                interrupted > 0 ? "--resume $F/b.st" : "", 0.02 + 0.07 * (calls % 5) + 0.01 * calls, calls % 2 ? "INT" : "TERM");
+        status = run(arguments, false);
+        cr_assert(status == 0 || status == 128 + SIGTERM || status == 128 + SIGINT, "status %d", status);
+        char path[100];
+        sprintf(path, "%s/b.st", folder);
+        if (status != 0 && access(path, F_OK) == 0)
+            interrupted++;
+    }
+    cr_assert(status == 0 && interrupted > 1, "status %d after %d interruptions", status, interrupted);
+    cr_assert(are_equal("a.tsv", "b.tsv") && are_equal("a.st", "b.st"));
+}
+
+Test(generalize_kept, a_finished_run_prints_its_table_again_and_the_log_is_what_is_printed)
+{
+    size_t n;
+    cr_assert(run(SMALL "--save $F/a.st --log $F/a.tsv", false) == 0);
+    char *log = content("a.tsv", &n);
+    cr_assert(n == strlen(out) && memcmp(log, out, n) == 0);
+    cr_assert(run(SMALL "--resume $F/a.st", false) == 0);
+    cr_assert(n == strlen(out) && memcmp(log, out, n) == 0, "%s", out);
+    cr_assert(run(SMALL "--resume $F/a.st --quiet --log $F/c.tsv", false) == 0 && *out == '\0' && are_equal("a.tsv", "c.tsv"));
+    free(log);
+}
+
+Test(generalize_kept, another_recipe_cannot_go_on)
+{
+    static const struct { const char *arguments, *words; } other[] = {
+        {"--epochs 3", "epochs 2"}, {"--epochs 2 --seed 1", "seed 0"}, {"--epochs 2 --seeds 1", "seeds 2"},
+        {"--epochs 2 --lr 0.5", "lr 0.01"}, {"--epochs 2 --width 9", "width1 8"}, {"--epochs 2 --flip 0.5", "flip 0"},
+        {"--epochs 2 --examples 100", "examples 1437"}, {"--epochs 2 --batch 16", "batch 32"}, {"--epochs 2 --validate", "validate no"},
+        {"--epochs 2 --recipe plain", "recipe augment"},
+    };
+    cr_assert(run("--set digits --epochs 2 --seeds 2 --width 8 --save $F/a.st", false) == 0);
+    for (size_t i = 0; i < sizeof other / sizeof *other; i++) {
+        char arguments[200];
+        sprintf(arguments, "--set digits %s%s%s --resume $F/a.st", other[i].arguments,
+                strstr(other[i].arguments, "--seeds") ? "" : " --seeds 2", strstr(other[i].arguments, "--width") ? "" : " --width 8");
+        cr_assert(run(arguments, true) == 1, "%s", arguments);
+        cr_assert(strstr(out, other[i].words) != NULL && strchr(out, '\n') == out + strlen(out) - 1, "%s: %s", arguments, out);
+    }
+    cr_assert(run("--set digits --epochs 2 --seeds 2 --width 8 --resume $F/none.st", true) == 1);
+    cr_assert(strstr(out, "none.st") != NULL, "%s", out);
+}
+
+Test(generalize_kept, weights_from_elsewhere_are_where_training_begins)
+{
+    double fresh[3], warm[3];
+    cr_assert(run("--set digits --epochs 20 --seeds 1 --width 32 --save $F/a.st", false) == 0);
+    cr_assert(run("--set digits --epochs 1 --seeds 1 --width 32 --lr 1e-6", false) == 0);
+    row("mean", fresh);
+    cr_assert(run("--set digits --epochs 1 --seeds 1 --width 32 --lr 1e-6 --init $F/a.st", false) == 0);
+    row("mean", warm);
+    cr_assert(fresh[0] < 0.3 && warm[0] > 0.95, "%g, then %g", fresh[0], warm[0]);
+    cr_assert(run("--set digits --epochs 1 --seeds 1 --width 16 --init $F/a.st", true) == 1);
+    cr_assert(strstr(out, "a.st") != NULL, "%s", out);
+}
+
+Test(generalize_kept, a_loss_that_is_not_a_number_ends_the_run_and_keeps_the_last_checkpoint)
+{
+    size_t n, m;
+    cr_assert(run("--set digits --examples 32 --epochs 400 --seeds 2 --width 8 --lr 1e5 --save $F/a.st", true) == 1);
+    cr_assert(strstr(out, "seed 0: the loss of step ") != NULL && strstr(out, "the last checkpoint is in") != NULL, "%s", out);
+    cr_assert(strchr(out, '\n') == out + strlen(out) - 1, "%s", out);
+    char *kept = content("a.st", &n);
+    cr_assert(run("--set digits --examples 32 --epochs 400 --seeds 2 --width 8 --lr 1e5 --resume $F/a.st --save $F/a.st", true) == 1);
+    cr_assert(strstr(out, "seed 0: the loss of step ") != NULL, "%s", out);
+    char *again = content("a.st", &m);
+    cr_assert(n == m && memcmp(kept, again, n) == 0);
+    free(kept), free(again);
+    cr_assert(run("--set digits --epochs 1 --seeds 1 --width 8 --lr 1e5 --task curve", false) == 0);
+}
+
+Test(generalize_kept, places_that_cannot_be_written_are_refused_before_training)
+{
+    static const char *const bad[] = {"--save /dev/null", "--save $F", "--save /nowhere/a.st", "--log /nowhere/a.tsv", "--log $F"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char arguments[100];
+        sprintf(arguments, "--set digits %s", bad[i]);
+        cr_assert(run(arguments, true) == 1, "%s: %s", arguments, out);
+        cr_assert(strchr(out, '\n') == out + strlen(out) - 1, "%s: %s", arguments, out);
+        cr_assert(run(arguments, false) == 1 && *out == '\0', "%s: %s", arguments, out);
     }
 }

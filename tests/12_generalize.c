@@ -100,7 +100,11 @@ Test(generalize, together_the_squared_error_is_smaller_by_the_ambiguity)
         cr_assert(gap < 2e-4 && gap > -2e-4, "column %d: %g", k, gap);
         cr_assert(ambiguity[k] > 0, "column %d", k);
     }
-    cr_assert(one[2] > 0.9 * one[1] && one[2] < 1.1 * one[1], "%g, %g", one[2], one[1]);
+    cr_assert(one[0] < one[1], "the averaged weights lag behind: %g, %g", one[0], one[1]);
+    cr_assert(run("--set digits --epochs 1 --seeds 1 --flip 0.5 --lr 1e-6", false) == 0);
+    row("squared", one);
+    for (int k = 0; k < 3; k++)             /* ten probabilities of nearly 1/10 */
+        cr_assert(one[k] > 0.89 && one[k] < 0.91, "column %d: %g", k, one[k]);
 }
 
 static char folder[] = "/tmp/dlfs-generalize-XXXXXX";

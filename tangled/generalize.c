@@ -141,10 +141,8 @@ static void learn(struct run *r, dl_tensor *loss, const struct recipe *c)
 static double step(struct run *r, const struct recipe *c,
                    const struct dl_dataset *d)
 {
-    if (r->batches.at == d->n) {
-        dl_loader_epoch(&r->batches);
-        r->sum = 0;
-    }
+    if (r->batches.at == d->n)
+        dl_loader_epoch(&r->batches), r->sum = 0;
     struct dl_ints rows = dl_loader_next(&r->batches);
     dl_scope scope = dl_scope_enter(DL_RECORD);
     dl_tensor *x = changed_batch(d, rows, c, &r->random);
@@ -263,23 +261,29 @@ static void ask(struct table *t, struct run *r, const struct recipe *c,
     t->done++;
 }
 
+static void average_answers(const struct table *t, int way, size_t n,
+                            dl_real *mean)
+{
+    for (size_t i = 0; i < n; i++) {
+        double sum = 0;
+        for (int k = 0; k < t->seeds; k++)
+            sum += answers(t, way, k)[i];
+        mean[i] = (dl_real)(sum / t->seeds);
+    }
+}
+
 static void put_together(struct table *t, const struct dl_dataset *test)
 {
     size_t n = (size_t)test->n * (size_t)test->classes;
     dl_real *mean = dl_alloc(n, sizeof *mean);
-    for (int a = 0; a < WAYS; a++) {
-        for (size_t i = 0; i < n; i++) {
-            double sum = 0;
-            for (int k = 0; k < t->seeds; k++)
-                sum += answers(t, a, k)[i];
-            mean[i] = (dl_real)(sum / t->seeds);
-        }
-        t->all[a] = judge(mean, test);
-        t->ambiguity[a] = 0;
+    for (int way = 0; way < WAYS; way++) {
+        average_answers(t, way, n, mean);
+        t->all[way] = judge(mean, test);
+        t->ambiguity[way] = 0;
         for (int k = 0; k < t->seeds; k++) {
-            const dl_real *p = answers(t, a, k);
-            t->one[a][k] = judge(p, test);
-            t->ambiguity[a] += distance(p, mean, test) / t->seeds;
+            const dl_real *p = answers(t, way, k);
+            t->one[way][k] = judge(p, test);
+            t->ambiguity[way] += distance(p, mean, test) / t->seeds;
         }
     }
     free(mean);
@@ -496,12 +500,10 @@ static int finish(struct session *s, bool good)
             fprintf(stderr, "go on with --resume %s\n", kept);
         else
             fprintf(stderr, "nothing was kept, without --save\n");
-    } else if (!good) {
-        fprintf(stderr, "generalize: %s", dl_error_text());
-        if (kept != NULL)
-            fprintf(stderr, "; the last checkpoint is in %s", kept);
-        fprintf(stderr, "\n");
-    }
+    } else if (!good)
+        fprintf(stderr, "generalize: %s%s%s\n", dl_error_text(),
+                kept != NULL ? "; the last checkpoint is in " : "",
+                kept != NULL ? kept : "");
     return stopped ? 128 + dl_caught_signal() : good ? 0 : 1;
 }
 
@@ -509,9 +511,8 @@ static int make_the_table(const struct options *o, const struct recipe *c,
                           const struct dl_dataset *from,
                           const struct dl_dataset *test)
 {
-    static struct session s;
+    struct session s = {.o = o, .c = c, .from = from, .test = test};
     const char *resume = o->resume;
-    s = (struct session){.o = o, .c = c, .from = from, .test = test};
     make_table(&s.table, o->seeds, test);
     dl_text_add(&s.log, "seed\tloss\taccuracy\taveraged\tmirrored\n");
     bool good = o->log == NULL || dl_text_save(&s.log, o->log);

@@ -368,15 +368,19 @@ static void list_state(struct session *s)
     note(state, "examples", s->from->n);
 }
 
+static bool save_log(const struct session *s)
+{
+    return s->o->log == NULL || dl_text_save(&s->log, s->o->log);
+}
+
 static bool save(struct session *s)
 {
     if (!dl_params_finite(&s->run.net.params))
         return dl_error("seed %d: the weights are not finite after step "
                         "%lld", s->o->seed + s->table.done,
                         (long long)s->run.step);
-    if (s->o->log != NULL && !dl_text_save(&s->log, s->o->log))
-        return false;
-    if (s->o->save != NULL && !dl_state_save(&s->state, s->o->save))
+    if (!save_log(s)
+        || (s->o->save != NULL && !dl_state_save(&s->state, s->o->save)))
         return false;
     return s->saved = true;
 }
@@ -393,13 +397,13 @@ static bool train(struct session *s)
         if (!isfinite(loss))
             good = dl_error("seed %d: the loss of step %lld is %g", seed,
                             (long long)r->step + 1, loss);
-        else if (r->batches.at == s->from->n)
+        else if (r->batches.at == s->from->n && r->step < r->steps)
             good = save(s);
         snprintf(text, sizeof text, "seed %d, loss %.4f", seed, loss);
         dl_progress_show(&progress, r->step, r->steps, text);
     }
     dl_progress_clear(&progress);
-    return good;
+    return good && save(s);
 }
 
 static void print_log(struct session *s)
@@ -476,15 +480,16 @@ static bool train_next(struct session *s, const char **resume)
                  || dl_params_load(&s->run.net.params, s->o->init))
                 && (*resume == NULL || dl_state_load(&s->state, *resume));
     *resume = NULL;
-    if (good)
+    good = good && save_log(s);
+    if (good) {
         print_log(s);
-    good = good && train(s);
+        good = train(s);
+    }
     if (good && s->run.step == s->run.steps) {
         int k = s->table.done;
         ask(&s->table, &s->run, s->c, s->from, s->test);
         add_seed(s, k);
-    } else if (good)
-        good = save(s);
+    }
     end(&s->run);
     return good;
 }
@@ -515,13 +520,14 @@ static int make_the_table(const struct options *o, const struct recipe *c,
     const char *resume = o->resume;
     make_table(&s.table, o->seeds, test);
     dl_text_add(&s.log, "seed\tloss\taccuracy\taveraged\tmirrored\n");
-    bool good = o->log == NULL || dl_text_save(&s.log, o->log);
-    while (good && s.table.done < o->seeds && !dl_caught_signal())
+    bool good = true;
+    do
         good = train_next(&s, &resume);
+    while (good && s.table.done < o->seeds && !dl_caught_signal());
     if (good && s.table.done == o->seeds) {
         put_together(&s.table, test);
         add_end(&s);
-        good = (o->log == NULL || dl_text_save(&s.log, o->log))
+        good = save_log(&s)
                && (!ferror(stdout)
                    || dl_error("standard output could not be written"));
     }

@@ -177,6 +177,19 @@ Test(generalize_kept, a_finished_run_prints_its_table_again_and_the_log_is_what_
     cr_assert(n == strlen(out) && memcmp(log, out, n) == 0, "%s", out);
     cr_assert(run(SMALL "--resume $F/a.st --quiet --log $F/c.tsv", false) == 0 && *out == '\0' && are_equal("a.tsv", "c.tsv"));
     free(log);
+    cr_assert(run(SMALL "--resume $F/a.st --save $F/b.st", false) == 0 && are_equal("a.st", "b.st"));
+}
+
+Test(generalize_kept, a_run_that_is_refused_leaves_the_log_as_it_was)
+{
+    size_t n, m;
+    cr_assert(run(SMALL "--save $F/a.st --log $F/a.tsv", false) == 0);
+    char *before = content("a.tsv", &n);
+    cr_assert(run("--set digits --epochs 3 --resume $F/a.st --log $F/a.tsv", true) == 1);
+    cr_assert(run("--set digits --epochs 3 --init $F/none.st --log $F/a.tsv", true) == 1);
+    char *after = content("a.tsv", &m);
+    cr_assert(n == m && memcmp(before, after, n) == 0);
+    free(before), free(after);
 }
 
 Test(generalize_kept, another_recipe_cannot_go_on)

@@ -803,12 +803,13 @@ static bool understand(const struct options *o, struct recipe *c, int *what)
                         "with --task table, not with %s", o->task);
     if (o->init != NULL && o->resume != NULL)
         return dl_error("--init and --resume exclude each other");
+    if (o->init != NULL && o->seeds > 1)
+        return dl_error("--init goes with --seeds 1");
     if (o->log != NULL && o->save != NULL && strcmp(o->log, o->save) == 0)
         return dl_error("--log and --save want the same file");
-    *c = which == 0 ? fashion_recipe : digits_recipe;
+    *c = up_to(which == 0 ? fashion_recipe : digits_recipe, last);
     if (o->flip >= 0)
         c->flip = o->flip;
-    *c = up_to(*c, last);
     c->epochs = o->epochs > 0 ? o->epochs : c->epochs;
     c->batch = o->batch > 0 ? o->batch : c->batch;
     c->lr = o->lr > 0 ? o->lr : c->lr;

@@ -35,8 +35,8 @@ Test(generalize, wrong_arguments_are_refused_in_one_line_with_status_2)
         {"--examples -1", "--examples"}, {"--lr ''", "--lr"}, {"--lr -1", "--lr"}, {"--data", "--data"}, {"--data=", "--data"},
         {"--task ''", "--task"}, {"--recipe", "--recipe"}, {"--seed 99999999999999999999", "--seed"}, {"--threads x", "--threads"},
         {"--task curve --save a.st", "--task table"}, {"--task variants --quiet", "--task table"}, {"--save ''", "--save"},
-        {"--init a.st --resume b.st", "exclude"}, {"--save same --log same", "same file"}, {"--set digits --batch 1438", "1438"},
-        {"--batch -1", "--batch"},
+        {"--init a.st --resume b.st", "exclude"}, {"--init a.st", "--seeds 1"}, {"--save same --log same", "same file"},
+        {"--set digits --batch 1438", "1438"}, {"--batch -1", "--batch"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         int status = run(bad[i].arguments, true);
@@ -107,6 +107,17 @@ Test(generalize, together_the_squared_error_is_smaller_by_the_ambiguity)
     row("squared", one);
     for (int k = 0; k < 3; k++)             /* ten probabilities of nearly 1/10 */
         cr_assert(one[k] > 0.89 && one[k] < 0.91, "column %d: %g", k, one[k]);
+}
+
+Test(generalize, mirror_images_can_be_had_with_any_recipe)
+{
+    double without[3], with[3];
+    cr_assert(run("--set digits --recipe plain --epochs 2 --seeds 1 --flip 0", false) == 0);
+    row("squared", without);
+    cr_assert(run("--set digits --recipe plain --epochs 2 --seeds 1 --flip 1", false) == 0);
+    row("squared", with);
+    for (int k = 0; k < 3; k++)
+        cr_assert(with[k] > without[k], "column %d: mirrored digits teach less, %g, %g", k, with[k], without[k]);
 }
 
 static char folder[] = "/tmp/dlfs-generalize-XXXXXX";
@@ -232,7 +243,7 @@ Test(generalize_kept, a_run_that_is_refused_leaves_the_log_as_it_was)
     cr_assert(run(SMALL "--save $F/a.st --log $F/a.tsv", false) == 0);
     char *before = content("a.tsv", &n);
     cr_assert(run("--set digits --epochs 3 --resume $F/a.st --log $F/a.tsv", true) == 1);
-    cr_assert(run("--set digits --epochs 3 --init $F/none.st --log $F/a.tsv", true) == 1);
+    cr_assert(run("--set digits --epochs 3 --seeds 1 --init $F/none.st --log $F/a.tsv", true) == 1);
     char *after = content("a.tsv", &m);
     cr_assert(n == m && memcmp(before, after, n) == 0);
     free(before), free(after);
